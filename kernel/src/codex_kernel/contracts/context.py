@@ -1,0 +1,47 @@
+"""The contract of a context source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import attrs
+
+from ..protocol.policy import ApprovalPolicy, SandboxPolicy
+from ..protocol.value import Value, value
+
+
+@value
+class ContextRequest(Value):
+    """What a source may look at. `options` is its config table, `trusted` whether the project is."""
+
+    cwd: str
+    codex_home: str
+    approval_policy: ApprovalPolicy
+    sandbox_policy: SandboxPolicy
+    model: str
+    environ: Mapping[str, str] = attrs.field(repr=False)
+    config: Mapping[str, Any] = attrs.field(factory=dict)
+
+
+@value
+class Fragment(Value):
+    """A piece of context for the model.
+
+    `role` is developer (ours) or user (the project's); `kind` names it within its source, and a fragment
+    whose text changed between turns is sent again. `notice` is shown to the user (say, that a file was cut).
+    """
+
+    kind: str
+    text: str
+    role: str = "user"
+    notice: str = ""
+
+
+class ContextSource(Protocol):
+    """Tells the model something at the start of a turn."""
+
+    def fragments(self, request: ContextRequest) -> Sequence[Fragment]:
+        """The fragments for this turn; may read files, must be quick, must not run anything.
+        An exception becomes a notice and the turn goes on without the source."""
+        ...

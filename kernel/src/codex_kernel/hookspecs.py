@@ -1,0 +1,264 @@
+"""The extension points, on one page.
+
+Every hook collects: each plugin yields as many specs as it likes, and nothing that it yields hides what
+another yields. Every hook is synchronous, takes no argument, does no I/O and is called at most once per
+process, when something of its kind is first needed, each plugin on its own and for at most
+`HOOK_TIMEOUT_S` seconds. What a hook raises isolates its plugin: it is reported by `codex plugin list` and
+its specs are left out; for the kinds sandbox, policy and store the kernel then refuses to run turns, because
+a missing guard is not a weaker guard but none.
+
+A plugin is a module named by an entry point of the group `codex`:
+
+    [project.entry-points.codex]
+    tool-clock = "acme_clock.plugin"
+
+It holds functions marked with `@hookimpl` and imports nothing heavy; factories import what does the work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pluggy
+
+from .specs import (
+    CommandSpec,
+    ConfigSectionSpec,
+    ContextSourceSpec,
+    ExecPolicySpec,
+    ModelProviderSpec,
+    RendererSpec,
+    SandboxBackendSpec,
+    StoreSpec,
+    TelemetrySinkSpec,
+    ToolSpec,
+)
+
+PROJECT = "codex"
+API_VERSION = (1, 0)
+"""MAJOR.MINOR of the hooks. A plugin module may say `codex_api_version = "1.0"`: the same MAJOR and a MINOR
+that is not newer are accepted."""
+
+HOOK_TIMEOUT_S = 5.0
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+class CodexHookspecs:
+    """All hooks. The façade `PluginManager` calls them; nobody else does."""
+
+    @hookspec
+    def codex_model_providers(self) -> Iterable[ModelProviderSpec]:  # type: ignore[empty-body]
+        """Offer ways to talk to model servers.
+
+        When called: before the first turn of a process.
+        Who selects: the user, by `model_provider` in config.toml; its table's `wire_api` picks the spec that
+        lists it, a built-in id the spec that declares it. Two specs with one name, id or wire API clash.
+        May raise: the factory, a `UserError` (a missing key, say) or `ProviderError`; the turn fails with it.
+
+        Example::
+
+            @hookimpl
+            def codex_model_providers():
+                yield ModelProviderSpec(name="acme", wire_apis=("acme",), factory=_open)
+
+            def _open(setup):
+                from .client import AcmeProvider
+                return AcmeProvider(setup)
+        """
+
+    @hookspec
+    def codex_tools(self) -> Iterable[ToolSpec]:  # type: ignore[empty-body]
+        """Offer tools to the model.
+
+        When called: before the first turn of a process; the factory once per thread.
+        Who selects: all are offered, unless `[tools.NAME] enabled = false`; names are unique.
+        May raise: a factory's error leaves the tool out, with a notice to the user.
+
+        Example::
+
+            @hookimpl
+            def codex_tools():
+                yield ToolSpec(name="clock", factory=_open)
+
+            def _open(setup):
+                from .clock import ClockTool
+                return ClockTool()
+        """
+
+    @hookspec
+    def codex_sandbox_backends(self) -> Iterable[SandboxBackendSpec]:  # type: ignore[empty-body]
+        """Offer ways to confine commands.
+
+        When called: before the first command of a process whose policy is not danger-full-access.
+        Who selects: `[sandbox] backend = NAME` in config, else the strongest whose probe says available.
+        May raise: anything fails closed: no command runs, and the model and the user are told the cure.
+
+        Example::
+
+            @hookimpl
+            def codex_sandbox_backends():
+                yield SandboxBackendSpec(name="jail", platforms=frozenset({"linux"}), strength=50, factory=_open)
+
+            def _open(setup):
+                from .backend import JailBackend
+                return JailBackend(setup)
+        """
+
+    @hookspec
+    def codex_exec_policies(self) -> Iterable[ExecPolicySpec]:  # type: ignore[empty-body]
+        """Offer judges of what tools are about to do.
+
+        When called: before the first turn of a process; the factory once per thread.
+        Who selects: nobody, all are asked; the strictest answer holds and silence falls to the approval policy.
+        May raise: a factory's error stops the thread; an error of `evaluate` counts as forbidden.
+
+        Example::
+
+            @hookimpl
+            def codex_exec_policies():
+                yield ExecPolicySpec(name="no-deploy", factory=_open)
+
+            class NoDeploy:
+                def evaluate(self, intent, context):
+                    if isinstance(intent, RunIntent) and "deploy" in intent.display:
+                        return Verdict(decision=Decision.FORBIDDEN, reason="deploys are done by CI")
+                    return None
+
+            def _open(setup):
+                return NoDeploy()
+        """
+
+    @hookspec
+    def codex_stores(self) -> Iterable[StoreSpec]:  # type: ignore[empty-body]
+        """Offer stores of the kinds rollout, state and memory.
+
+        When called: when a thread is opened, listed or resumed.
+        Who selects: `[stores] KIND = NAME`, else the only one; two of one kind without a choice are an error.
+        May raise: `StoreError`; a rollout store that cannot be opened stops the thread.
+
+        Example::
+
+            @hookimpl
+            def codex_stores():
+                yield StoreSpec(name="bucket", kind="rollout", factory=_open)
+
+            def _open(setup):
+                from .bucket import BucketRolloutStore
+                return BucketRolloutStore(setup.options["url"])
+        """
+
+    @hookspec
+    def codex_context_sources(self) -> Iterable[ContextSourceSpec]:  # type: ignore[empty-body]
+        """Offer sources of context that the model is told at the start of a turn.
+
+        When called: before the first turn of a process.
+        Who selects: all, by `order`; names are unique.
+        May raise: an error of `fragments` becomes a notice and the turn goes on without the source.
+
+        Example::
+
+            @hookimpl
+            def codex_context_sources():
+                yield ContextSourceSpec(name="oncall", order=300, factory=lambda: OnCall())
+
+            class OnCall:
+                def fragments(self, request):
+                    return [Fragment(kind="oncall", role="developer", text="Today's on-call: Ada.")]
+        """
+
+    @hookspec
+    def codex_renderers(self) -> Iterable[RendererSpec]:  # type: ignore[empty-body]
+        """Offer ways to show a thread's events.
+
+        When called: when a frontend asks for a renderer.
+        Who selects: the frontend, by name (`text` and `jsonl` for `codex exec`).
+        May raise: an error of `handle` drops the renderer after one log line, never the turn.
+
+        Example::
+
+            @hookimpl
+            def codex_renderers():
+                yield RendererSpec(name="dots", factory=lambda setup: Dots(setup.stderr))
+
+            class Dots:
+                def __init__(self, out): self.out = out
+                def handle(self, event): self.out.write(".")
+                def close(self): self.out.write("\\n")
+        """
+
+    @hookspec
+    def codex_telemetry_sinks(self) -> Iterable[TelemetrySinkSpec]:  # type: ignore[empty-body]
+        """Offer observers of every event.
+
+        When called: when a thread is opened.
+        Who selects: nobody, all receive all events but deltas, through a bounded queue of their own.
+        May raise: an error drops the sink after one log line, never the turn.
+
+        Example::
+
+            @hookimpl
+            def codex_telemetry_sinks():
+                yield TelemetrySinkSpec(name="count", factory=lambda setup: Counter())
+
+            class Counter:
+                events = 0
+                def emit(self, event): self.events += 1
+                def close(self): pass
+        """
+
+    @hookspec
+    def codex_commands(self) -> Iterable[CommandSpec]:  # type: ignore[empty-body]
+        """Offer subcommands of `codex`.
+
+        When called: when the command line names a subcommand, or a program name that is not `codex`.
+        Who selects: the person who types it; names and `argv0` are unique.
+        May raise: `CodexError` ends the program with its message, hint and exit code.
+
+        Example::
+
+            @hookimpl
+            def codex_commands():
+                yield CommandSpec(name="hello", help="Greet", load=_load)
+
+            def _load():
+                import click
+                return click.Command("hello", callback=lambda: click.echo("hello"))
+        """
+
+    @hookspec
+    def codex_config_sections(self) -> Iterable[ConfigSectionSpec]:  # type: ignore[empty-body]
+        """Offer tables of config.toml that belong to the plugin.
+
+        When called: when configuration is checked, or the section is asked for.
+        Who selects: the table's name; names are unique.
+        May raise: a value that does not fit is a `ConfigError` with file and line.
+
+        Example::
+
+            @attrs.frozen
+            class ClockSection:
+                utc: bool = False
+
+            @hookimpl
+            def codex_config_sections():
+                yield ConfigSectionSpec(name="clock", section=ClockSection)
+        """
+
+
+HOOK_KINDS: dict[str, str] = {
+    "codex_model_providers": "provider",
+    "codex_tools": "tool",
+    "codex_sandbox_backends": "sandbox",
+    "codex_exec_policies": "policy",
+    "codex_stores": "store",
+    "codex_context_sources": "context",
+    "codex_renderers": "renderer",
+    "codex_telemetry_sinks": "telemetry",
+    "codex_commands": "command",
+    "codex_config_sections": "config",
+}
+"""Hook name -> kind, as `codex plugin list` shows it."""
+
+FAIL_CLOSED_KINDS = frozenset({"sandbox", "policy", "store"})

@@ -1,0 +1,1 @@
+"""The vocabulary: frozen values for ops, events, items, usage and ids."""

@@ -1,0 +1,106 @@
+"""Ops: the only way into a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from .ids import ApprovalId, TurnId, new_turn_id
+from .policy import ApprovalPolicy, ReviewDecision, SandboxPolicy
+from .response_items import ResponseItem
+from .value import Value, value
+
+
+@value
+class TextInput(Value):
+    """Text of the user."""
+
+    text: str
+
+
+@value
+class ImageInput(Value):
+    """An image by URL (https or data)."""
+
+    url: str
+
+
+@value
+class LocalImageInput(Value):
+    """An image file; it is read when the turn starts."""
+
+    path: str
+
+
+UserInput = TextInput | ImageInput | LocalImageInput
+
+
+@value
+class TurnOverrides(Value):
+    """Settings that hold from this turn on; None leaves a setting as it is.
+
+    `output_schema` (a JSON Schema for the final message) holds for this turn alone.
+    """
+
+    cwd: str | None = None
+    model: str | None = None
+    effort: str | None = None
+    summary: str | None = None
+    approval_policy: ApprovalPolicy | None = None
+    sandbox_policy: SandboxPolicy | None = None
+    output_schema: Mapping[str, Any] | None = None
+
+
+@value
+class UserTurn(Value):
+    """Start a turn. Refused with an error event while another turn runs; use `Steer` for that."""
+
+    input: tuple[UserInput, ...]
+    overrides: TurnOverrides = attrs.field(factory=TurnOverrides)
+    turn_id: TurnId = attrs.field(factory=new_turn_id)
+
+
+@value
+class Steer(Value):
+    """Add input to the running turn; the model reads it with its next request."""
+
+    input: tuple[UserInput, ...]
+    expected_turn_id: TurnId | None = None
+
+
+@value
+class Interrupt(Value):
+    """Stop the running turn and what it started."""
+
+    reason: str = "interrupted"
+
+
+@value
+class ApprovalAnswer(Value):
+    """A reviewer's answer; `feedback` is told to the model with a refusal."""
+
+    approval_id: ApprovalId
+    decision: ReviewDecision
+    feedback: str = ""
+
+
+@value
+class Compact(Value):
+    """Shorten the history now."""
+
+
+@value
+class InjectItems(Value):
+    """Append items to the history without starting a turn."""
+
+    items: tuple[ResponseItem, ...]
+
+
+@value
+class Shutdown(Value):
+    """End the thread: interrupt, close tools, flush, then a `ThreadClosed` event."""
+
+
+Op = UserTurn | Steer | Interrupt | ApprovalAnswer | Compact | InjectItems | Shutdown

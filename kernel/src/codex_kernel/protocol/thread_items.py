@@ -1,0 +1,184 @@
+"""Thread items: what a person or a client sees of a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+import attrs
+
+from .ops import UserInput
+from .value import Value, value
+
+
+class ItemStatus(StrEnum):
+    """Where an item stands."""
+
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    DECLINED = "declined"
+
+
+@value
+class UserMessageItem(Value):
+    """What the user sent."""
+
+    id: str
+    content: tuple[UserInput, ...]
+
+
+@value
+class AgentMessageItem(Value):
+    """Text of the agent for the user."""
+
+    id: str
+    text: str
+
+
+@value
+class ReasoningItem(Value):
+    """Summaries of the model's reasoning, and the raw text where the provider gives it."""
+
+    id: str
+    summary: tuple[str, ...] = ()
+    raw_content: tuple[str, ...] = ()
+
+
+@value
+class CommandExecutionItem(Value):
+    """A command; `command` is the argv that ran, `aggregated_output` stdout and stderr as they came."""
+
+    id: str
+    command: tuple[str, ...]
+    cwd: str
+    status: ItemStatus
+    aggregated_output: str = ""
+    exit_code: int | None = None
+    duration_ms: int = 0
+    process_id: str | None = None
+    source: str = "unified_exec_startup"
+
+
+@value
+class FileChange(Value):
+    """One changed file. `kind` is add, update or delete; `unified_diff` for updates, `content` else."""
+
+    path: str
+    kind: str
+    content: str = ""
+    unified_diff: str = ""
+    move_path: str | None = None
+
+
+@value
+class FileChangeItem(Value):
+    """A set of file changes, as one patch made them."""
+
+    id: str
+    changes: tuple[FileChange, ...]
+    status: ItemStatus
+    stdout: str = ""
+    stderr: str = ""
+
+
+@value
+class McpToolCallItem(Value):
+    """A call of a tool of an MCP server; `result` and `error` in the server's shape."""
+
+    id: str
+    server: str
+    tool: str
+    arguments: Any
+    status: ItemStatus
+    result: Mapping[str, Any] | None = None
+    error: str | None = None
+    duration_ms: int = 0
+
+
+@value
+class ToolCallItem(Value):
+    """A call of a plugin's tool that has no item kind of its own."""
+
+    id: str
+    tool: str
+    arguments: str
+    status: ItemStatus
+    output: str = ""
+
+
+@value
+class WebSearchItem(Value):
+    """A search that the provider ran."""
+
+    id: str
+    query: str
+    action: Any = None
+
+
+@value
+class TodoEntry(Value):
+    """One step of the plan; `status` is pending, in_progress or completed."""
+
+    text: str
+    status: str
+
+
+@value
+class TodoListItem(Value):
+    """The agent's plan."""
+
+    id: str
+    items: tuple[TodoEntry, ...]
+    explanation: str = ""
+
+
+@value
+class ImageViewItem(Value):
+    """The agent looked at a local image."""
+
+    id: str
+    path: str
+
+
+@value
+class ContextCompactionItem(Value):
+    """The history was shortened; `fallback` when without the model's help."""
+
+    id: str
+    fallback: bool = False
+
+
+@value
+class ErrorItem(Value):
+    """A problem that did not end the turn."""
+
+    id: str
+    message: str
+
+
+@value
+class UnknownThreadItem(Value):
+    """An item of a kind that this version does not know."""
+
+    id: str
+    tag: str
+    raw: Mapping[str, Any] = attrs.field(factory=dict)
+
+
+ThreadItem = (
+    UserMessageItem
+    | AgentMessageItem
+    | ReasoningItem
+    | CommandExecutionItem
+    | FileChangeItem
+    | McpToolCallItem
+    | ToolCallItem
+    | WebSearchItem
+    | TodoListItem
+    | ImageViewItem
+    | ContextCompactionItem
+    | ErrorItem
+    | UnknownThreadItem
+)

@@ -1,0 +1,133 @@
+"""What hooks yield: a name and a factory each. Fields are keyword-only with defaults, so that a spec can grow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from .protocol.value import Value, value
+
+if TYPE_CHECKING:
+    import click
+
+    from .contracts.context import ContextSource
+    from .contracts.model import ModelProvider, ProviderInfo, ProviderSetup
+    from .contracts.observe import Renderer, RenderSetup, TelemetrySetup, TelemetrySink
+    from .contracts.policy import ExecPolicy, PolicySetup
+    from .contracts.sandbox import SandboxBackend, SandboxSetup
+    from .contracts.store import MemoryStore, RolloutStore, StateStore, StoreSetup
+    from .contracts.tool import Tool, ToolSetup
+
+
+@value
+class ModelProviderSpec(Value):
+    """A way to talk to model servers.
+
+    `wire_apis` are the values of `model_providers.*.wire_api` that it speaks; `builtin` gives providers
+    that need no config table, by id; it is called only when such an id is asked for.
+    """
+
+    name: str
+    factory: Callable[[ProviderSetup], ModelProvider]
+    wire_apis: tuple[str, ...] = ()
+    builtin_ids: tuple[str, ...] = ()
+    builtin: Callable[[str], ProviderInfo] | None = None
+
+
+@value
+class ToolSpec(Value):
+    """A tool. `default_enabled` false means that `[tools.NAME] enabled = true` is needed."""
+
+    name: str
+    factory: Callable[[ToolSetup], Tool]
+    default_enabled: bool = True
+
+
+@value
+class SandboxBackendSpec(Value):
+    """A way to confine commands; `strength` orders the candidates, the highest first."""
+
+    name: str
+    factory: Callable[[SandboxSetup], SandboxBackend]
+    platforms: frozenset[str] = frozenset({"linux", "darwin", "win32"})
+    strength: int = 0
+
+
+@value
+class ExecPolicySpec(Value):
+    """A judge of intents."""
+
+    name: str
+    factory: Callable[[PolicySetup], ExecPolicy]
+
+
+@value
+class StoreSpec(Value):
+    """A store; `kind` is rollout, state or memory. `[stores] KIND = NAME` chooses among several."""
+
+    name: str
+    kind: str
+    factory: Callable[[StoreSetup], RolloutStore | StateStore | MemoryStore]
+
+
+@value
+class ContextSourceSpec(Value):
+    """A source of context; lower `order` comes first in the prompt."""
+
+    name: str
+    factory: Callable[[], ContextSource]
+    order: int = 100
+
+
+@value
+class RendererSpec(Value):
+    """A way to show events, chosen by name."""
+
+    name: str
+    factory: Callable[[RenderSetup], Renderer]
+
+
+@value
+class TelemetrySinkSpec(Value):
+    """An observer of all events."""
+
+    name: str
+    factory: Callable[[TelemetrySetup], TelemetrySink]
+
+
+@value
+class CommandSpec(Value):
+    """A subcommand of `codex`. `load` imports and returns it when it is called; `help` is one line.
+    `argv0` lists program names that run the command when `codex` is called by them."""
+
+    name: str
+    load: Callable[[], click.Command]
+    help: str = ""
+    argv0: tuple[str, ...] = ()
+    hidden: bool = False
+
+
+@value
+class ConfigSectionSpec(Value):
+    """A table of config.toml that belongs to the plugin; `section` is an attrs class whose fields have
+    defaults. The checked value reaches factories through their `options`."""
+
+    name: str
+    section: type[Any]
+    options: Mapping[str, Any] = attrs.field(factory=dict)
+
+
+AnySpec = (
+    ModelProviderSpec
+    | ToolSpec
+    | SandboxBackendSpec
+    | ExecPolicySpec
+    | StoreSpec
+    | ContextSourceSpec
+    | RendererSpec
+    | TelemetrySinkSpec
+    | CommandSpec
+    | ConfigSectionSpec
+)

@@ -1,0 +1,247 @@
+"""Everything a plugin imports: `from codex_plugin_sdk import hookimpl, ToolSpec, …`.
+
+Names resolve when they are first used, so that a plugin module which only registers pays for hooks and specs
+and for nothing else.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ._exports import MODULES as _MODULES
+
+if TYPE_CHECKING:
+    from codex_kernel.hookspecs import (
+        API_VERSION as API_VERSION,
+        hookimpl as hookimpl,
+    )
+    from codex_kernel.specs import (
+        CommandSpec as CommandSpec,
+        ConfigSectionSpec as ConfigSectionSpec,
+        ContextSourceSpec as ContextSourceSpec,
+        ExecPolicySpec as ExecPolicySpec,
+        ModelProviderSpec as ModelProviderSpec,
+        RendererSpec as RendererSpec,
+        SandboxBackendSpec as SandboxBackendSpec,
+        StoreSpec as StoreSpec,
+        TelemetrySinkSpec as TelemetrySinkSpec,
+        ToolSpec as ToolSpec,
+    )
+    from codex_kernel.errors import (
+        AuthenticationFailed as AuthenticationFailed,
+        CodexError as CodexError,
+        ConfigError as ConfigError,
+        ContextWindowExceeded as ContextWindowExceeded,
+        ExitCode as ExitCode,
+        LimitReached as LimitReached,
+        PluginConflict as PluginConflict,
+        PluginError as PluginError,
+        PluginLoadError as PluginLoadError,
+        PluginMissing as PluginMissing,
+        PolicyDenied as PolicyDenied,
+        ProtocolError as ProtocolError,
+        ProviderError as ProviderError,
+        RateLimited as RateLimited,
+        SandboxDenied as SandboxDenied,
+        SandboxError as SandboxError,
+        SandboxUnavailable as SandboxUnavailable,
+        StoreError as StoreError,
+        StreamClosed as StreamClosed,
+        ToolFailed as ToolFailed,
+        UserError as UserError,
+    )
+    from codex_kernel.contracts.model import (
+        ModelEvent as ModelEvent,
+        ModelInfo as ModelInfo,
+        ModelProvider as ModelProvider,
+        ModelRequest as ModelRequest,
+        OutputItemDone as OutputItemDone,
+        OutputItemStarted as OutputItemStarted,
+        ProviderInfo as ProviderInfo,
+        ProviderNotice as ProviderNotice,
+        ProviderSetup as ProviderSetup,
+        ReasoningTextDelta as ReasoningTextDelta,
+        ResponseCompleted as ResponseCompleted,
+        ResponseStarted as ResponseStarted,
+        TextDelta as TextDelta,
+        ToolDefinition as ToolDefinition,
+        ToolInputTextDelta as ToolInputTextDelta,
+    )
+    from codex_kernel.contracts.tool import (
+        FileEdit as FileEdit,
+        Question as Question,
+        Tool as Tool,
+        ToolCall as ToolCall,
+        ToolContext as ToolContext,
+        ToolOutput as ToolOutput,
+        ToolSetup as ToolSetup,
+    )
+    from codex_kernel.contracts.sandbox import (
+        ExecRequest as ExecRequest,
+        Guarantee as Guarantee,
+        Probe as Probe,
+        Process as Process,
+        SandboxBackend as SandboxBackend,
+        SandboxSetup as SandboxSetup,
+    )
+    from codex_kernel.contracts.policy import (
+        ExecPolicy as ExecPolicy,
+        PolicyContext as PolicyContext,
+        PolicySetup as PolicySetup,
+    )
+    from codex_kernel.contracts.store import (
+        MemoryNote as MemoryNote,
+        MemoryStore as MemoryStore,
+        RolloutLine as RolloutLine,
+        RolloutStore as RolloutStore,
+        RolloutWriter as RolloutWriter,
+        StateStore as StateStore,
+        StoreSetup as StoreSetup,
+        ThreadPage as ThreadPage,
+        ThreadSummary as ThreadSummary,
+    )
+    from codex_kernel.contracts.observe import (
+        Renderer as Renderer,
+        RenderSetup as RenderSetup,
+        TelemetrySetup as TelemetrySetup,
+        TelemetrySink as TelemetrySink,
+    )
+    from codex_kernel.contracts.context import (
+        ContextRequest as ContextRequest,
+        ContextSource as ContextSource,
+        Fragment as Fragment,
+    )
+    from codex_kernel.protocol.ids import (
+        ApprovalId as ApprovalId,
+        CallId as CallId,
+        ItemId as ItemId,
+        ThreadId as ThreadId,
+        TurnId as TurnId,
+        is_uuid as is_uuid,
+        new_item_id as new_item_id,
+        new_thread_id as new_thread_id,
+        new_turn_id as new_turn_id,
+        uuid7 as uuid7,
+        uuid7_unix_ms as uuid7_unix_ms,
+    )
+    from codex_kernel.protocol.value import (
+        Value as Value,
+        value as value,
+    )
+    from codex_kernel.protocol.usage import (
+        TokenUsage as TokenUsage,
+    )
+    from codex_kernel.protocol.policy import (
+        ApprovalPolicy as ApprovalPolicy,
+        Decision as Decision,
+        EditIntent as EditIntent,
+        Intent as Intent,
+        ReviewDecision as ReviewDecision,
+        RunIntent as RunIntent,
+        SandboxMode as SandboxMode,
+        SandboxPolicy as SandboxPolicy,
+        ToolIntent as ToolIntent,
+        Verdict as Verdict,
+        strictest as strictest,
+    )
+    from codex_kernel.protocol.response_items import (
+        ContentPart as ContentPart,
+        CustomToolCall as CustomToolCall,
+        CustomToolCallOutput as CustomToolCallOutput,
+        FunctionCall as FunctionCall,
+        FunctionCallOutput as FunctionCallOutput,
+        HistoryEntry as HistoryEntry,
+        Message as Message,
+        Reasoning as Reasoning,
+        ResponseItem as ResponseItem,
+        UnknownItem as UnknownItem,
+        WebSearchCall as WebSearchCall,
+        decode_item as decode_item,
+        encode_item as encode_item,
+        item_to_dict as item_to_dict,
+        text_message as text_message,
+    )
+    from codex_kernel.protocol.thread_items import (
+        AgentMessageItem as AgentMessageItem,
+        CommandExecutionItem as CommandExecutionItem,
+        ContextCompactionItem as ContextCompactionItem,
+        ErrorItem as ErrorItem,
+        FileChange as FileChange,
+        FileChangeItem as FileChangeItem,
+        ImageViewItem as ImageViewItem,
+        ItemStatus as ItemStatus,
+        McpToolCallItem as McpToolCallItem,
+        ReasoningItem as ReasoningItem,
+        ThreadItem as ThreadItem,
+        TodoEntry as TodoEntry,
+        TodoListItem as TodoListItem,
+        ToolCallItem as ToolCallItem,
+        UnknownThreadItem as UnknownThreadItem,
+        UserMessageItem as UserMessageItem,
+        WebSearchItem as WebSearchItem,
+    )
+    from codex_kernel.protocol.ops import (
+        ApprovalAnswer as ApprovalAnswer,
+        Compact as Compact,
+        ImageInput as ImageInput,
+        InjectItems as InjectItems,
+        Interrupt as Interrupt,
+        LocalImageInput as LocalImageInput,
+        Op as Op,
+        Shutdown as Shutdown,
+        Steer as Steer,
+        TextInput as TextInput,
+        TurnOverrides as TurnOverrides,
+        UserInput as UserInput,
+        UserTurn as UserTurn,
+    )
+    from codex_kernel.protocol.events import (
+        AgentMessageDelta as AgentMessageDelta,
+        ApprovalRequested as ApprovalRequested,
+        ApprovalResolved as ApprovalResolved,
+        ErrorInfo as ErrorInfo,
+        Event as Event,
+        EventMsg as EventMsg,
+        ItemCompleted as ItemCompleted,
+        ItemStarted as ItemStarted,
+        ItemUpdated as ItemUpdated,
+        Notice as Notice,
+        OpRejected as OpRejected,
+        OutputDelta as OutputDelta,
+        ReasoningDelta as ReasoningDelta,
+        StreamRetry as StreamRetry,
+        ThreadClosed as ThreadClosed,
+        ThreadStarted as ThreadStarted,
+        TokenCount as TokenCount,
+        ToolInputDelta as ToolInputDelta,
+        TurnCompleted as TurnCompleted,
+        TurnFailed as TurnFailed,
+        TurnInterrupted as TurnInterrupted,
+        TurnStarted as TurnStarted,
+        TurnState as TurnState,
+        TurnStateChanged as TurnStateChanged,
+    )
+    from codex_kernel.process import (
+        spawn_process as spawn_process,
+    )
+    from codex_kernel.files import (
+        replace_file as replace_file,
+        resolve_confined as resolve_confined,
+    )
+
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
+__all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    module = _HOME.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(module), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

@@ -1,0 +1,1 @@
+"""The exec command with its text and JSONL renderers."""

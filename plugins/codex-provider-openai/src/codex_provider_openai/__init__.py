@@ -1,0 +1,1 @@
+"""Model provider for the OpenAI Responses API over SSE."""

@@ -1,0 +1,1 @@
+"""Model provider that plays a script or a recorded rollout."""

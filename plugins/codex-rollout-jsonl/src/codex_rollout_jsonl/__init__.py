@@ -1,0 +1,1 @@
+"""Rollout store: append-only JSONL session files."""

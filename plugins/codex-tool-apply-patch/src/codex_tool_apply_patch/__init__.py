@@ -1,0 +1,1 @@
+"""Tool and command apply_patch: V4A patches."""

@@ -1,0 +1,1 @@
+"""Tool update_plan."""

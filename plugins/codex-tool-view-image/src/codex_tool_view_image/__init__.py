@@ -1,0 +1,1 @@
+"""Tool view_image."""
