@@ -226,8 +226,39 @@ if TYPE_CHECKING:
         spawn_process as spawn_process,
     )
     from codex_kernel.files import (
+        remove_file as remove_file,
         replace_file as replace_file,
         resolve_confined as resolve_confined,
+    )
+    from codex_kernel.images import (
+        ImageError as ImageError,
+        load_image_data_url as load_image_data_url,
+    )
+    from codex_kernel.config import (
+        Config as Config,
+        ConfigSources as ConfigSources,
+        codex_home as codex_home,
+        load_config as load_config,
+        parse_value as parse_value,
+        split_override as split_override,
+    )
+    from codex_kernel.engine import (
+        Engine as Engine,
+        ThreadOptions as ThreadOptions,
+    )
+    from codex_kernel.thread import (
+        EndOfThread as EndOfThread,
+        Thread as Thread,
+    )
+    from codex_kernel.invocation import (
+        Invocation as Invocation,
+    )
+    from codex_kernel.git_info import (
+        git_head as git_head,
+        git_root as git_root,
+    )
+    from codex_kernel.version import (
+        __version__ as __version__,
     )
 
 _HOME = {name: module for module, names in _MODULES.items() for name in names}

@@ -196,5 +196,12 @@ MODULES: dict[str, tuple[str, ...]] = {
         "TurnStateChanged",
     ),
     "codex_kernel.process": ("spawn_process",),
-    "codex_kernel.files": ("replace_file", "resolve_confined"),
+    "codex_kernel.files": ("remove_file", "replace_file", "resolve_confined"),
+    "codex_kernel.images": ("ImageError", "load_image_data_url"),
+    "codex_kernel.config": ("Config", "ConfigSources", "codex_home", "load_config", "parse_value", "split_override"),
+    "codex_kernel.engine": ("Engine", "ThreadOptions"),
+    "codex_kernel.thread": ("EndOfThread", "Thread"),
+    "codex_kernel.invocation": ("Invocation",),
+    "codex_kernel.git_info": ("git_head", "git_root"),
+    "codex_kernel.version": ("__version__",),
 }

@@ -1,0 +1,230 @@
+"""The command line: root options, subcommands loaded when they are called, errors in one line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from .errors import CodexError, ExitCode, PluginLoadError, PluginMissing
+from .invocation import Invocation
+from .plugins import PluginManager
+from .version import __version__
+
+WELL_KNOWN = {
+    "exec": ("Run the agent on one prompt, without a terminal UI", "codex-exec"),
+    "apply_patch": ("Apply a V4A patch given as argument or on stdin", "codex-tool-apply-patch"),
+    "app-server": ("Serve editors and SDKs over JSON-RPC", "codex-app-server"),
+    "sandbox": ("Run a command confined", "codex-sandbox-linux"),
+    "mcp": ("Manage MCP servers", "codex-mcp-bridge"),
+    "resume": ("Continue a recorded session", "codex-state-sqlite"),
+    "tui": ("The terminal UI", "codex-tui"),
+}
+"""Commands that someone may ask for without their plugin: help line and the distribution that has them."""
+
+SHOWN = ("exec", "plugin", "apply_patch")
+CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class CodexGroup(click.Group):
+    """Finds subcommands among the plugins, and imports one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Bundled commands first, in the order of `SHOWN`; then those of plugins."""
+        names = {name for name, offer in _plugins(ctx).commands().items() if not offer.spec.hidden}
+        names |= set(self.commands)
+        return [name for name in SHOWN if name in names] + sorted(names - set(SHOWN))
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command, or `PluginMissing` with its cure for a well-known one that is not installed."""
+        if name in self.commands:
+            return self.commands[name]
+        offer = _plugins(ctx).commands().get(name)
+        if offer is not None:
+            return offer.spec.load()
+        if name in WELL_KNOWN:
+            _explain_failure(_plugins(ctx), WELL_KNOWN[name][1], name)
+            raise PluginMissing(f"the command {name!r} is not installed", hint=f"pip install {WELL_KNOWN[name][1]}")
+        return None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """One line per command, without importing it."""
+        offers = _plugins(ctx).commands()
+        rows = []
+        for name in self.list_commands(ctx):
+            text = self.commands[name].get_short_help_str() if name in self.commands else offers[name].spec.help
+            rows.append((name, text))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+def _explain_failure(plugins: PluginManager, dist: str, command: str) -> None:
+    """Raise if the distribution that has the command is installed, but was left out."""
+    for report in plugins.reports(call_hooks=False):
+        if report.dist == dist and report.status != "ok":
+            raise PluginLoadError(
+                f"the command {command!r} is left out: plugin {report.name} ({dist} {report.version}) {report.status}: "
+                f"{report.reason}",
+                plugin=report.name,
+                dist=dist,
+                version=report.version,
+                hint=report.cure,
+            )
+
+
+def _plugins(ctx: click.Context) -> PluginManager:
+    if isinstance(ctx.obj, Invocation):
+        return ctx.obj.plugins
+    # Called for help or completion, before the callback ran.
+    return PluginManager.from_environment(os.environ)
+
+
+@click.group(
+    cls=CodexGroup,
+    context_settings=CONTEXT,
+    invoke_without_command=True,
+    epilog="Files lie in $CODEX_HOME (default ~/.codex). Plugins: codex plugin list. Documentation: docs/users.md.",
+)
+@click.option(
+    "-c", "--config", "overrides", multiple=True, metavar="KEY=VALUE", help="Set a configuration value (TOML)."
+)
+@click.option("-m", "--model", help="The model to use.")
+@click.option("-p", "--profile", help="Layer $CODEX_HOME/NAME.config.toml over the configuration.")
+@click.option("-s", "--sandbox", help="read-only, workspace-write or danger-full-access.")
+@click.option("-a", "--ask-for-approval", "approval", help="untrusted, on-failure, on-request or never.")
+@click.option("-C", "--cd", "cwd", metavar="DIR", help="Work in this folder.")
+@click.option("--add-dir", multiple=True, metavar="DIR", help="Another writable folder.")
+@click.option("-i", "--image", "images", multiple=True, metavar="FILE", help="Attach an image to the prompt.")
+@click.option("--oss", is_flag=True, default=None, help="Use a local model server.")
+@click.option("--local-provider", metavar="ID", help="Which one: ollama, lmstudio, llamacpp or vllm.")
+@click.option("--enable", multiple=True, metavar="FEATURE", help="Same as -c features.FEATURE=true.")
+@click.option("--disable", multiple=True, metavar="FEATURE", help="Same as -c features.FEATURE=false.")
+@click.option("--search", is_flag=True, default=None, help="Let the provider search the web.")
+@click.option(
+    "--dangerously-bypass-approvals-and-sandbox",
+    "bypass",
+    is_flag=True,
+    default=None,
+    help="Ask nobody and confine nothing. Only for machines that are confined themselves.",
+)
+@click.option(
+    "--no-plugin", multiple=True, metavar="NAME", help="Leave a plugin out. Also: CODEX_NO_PLUGINS=NAME,NAME."
+)
+@click.option("--no-plugins", is_flag=True, help="Bundled plugins only.")
+@click.option("--debug", is_flag=True, help="Log to stderr, and show tracebacks.")
+@click.version_option(__version__, "-V", "--version", message="codex-cli %(version)s")
+@click.pass_context
+def codex(ctx: click.Context, /, **options: Any) -> None:
+    """A coding agent made of plugins.
+
+    Give it a task and it reads, runs and edits in your workspace until the task is done:
+
+      codex exec "make the failing test pass"
+    """
+    from .log import configure
+
+    debug = options.pop("debug")
+    overrides = list(options.pop("overrides"))
+    overrides += [f"features.{name}=true" for name in options.pop("enable")]
+    overrides += [f"features.{name}=false" for name in options.pop("disable")]
+    blocked, bundled_only = options.pop("no_plugin"), options.pop("no_plugins")
+    configure(debug=debug, codex_home=os.environ.get("CODEX_HOME") or os.path.expanduser("~/.codex"))
+    ctx.obj = Invocation(
+        plugins=PluginManager.from_environment(os.environ, no_plugin=blocked, no_plugins=bundled_only),
+        environ=dict(os.environ),
+        overrides=tuple(overrides),
+        flags={name: found for name, found in options.items() if found not in (None, ())},
+        debug=debug,
+    )
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(_tui)
+
+
+@click.pass_context
+def _tui(ctx: click.Context) -> None:
+    offer = ctx.obj.plugins.commands().get("tui")
+    if offer is None:
+        raise PluginMissing(
+            "the terminal UI is not installed", hint='pip install codex-tui, or use codex exec "PROMPT"'
+        )
+    ctx.invoke(offer.spec.load())
+
+
+@codex.group("plugin", context_settings=CONTEXT)
+def plugin() -> None:
+    """See what is plugged in."""
+
+
+@plugin.command("list")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.pass_obj
+def plugin_list(invocation: Invocation, *, as_json: bool) -> None:
+    """List plugins with their distribution, version, kinds, status and import time."""
+    from .plugin_list import print_reports
+
+    print_reports(invocation.plugins.reports(), as_json=as_json)
+
+
+def dispatch(args: Sequence[str], by_name: str | None = None) -> int:
+    """Run the command line and return its exit code; errors are told on stderr in one line and a hint."""
+    debug = "--debug" in args
+    try:
+        if by_name is not None:
+            args = [_command_for(by_name), *args]
+        outcome = codex.main(args=list(args), prog_name="codex", standalone_mode=False)
+        return outcome if isinstance(outcome, int) else ExitCode.OK
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.Abort:
+        return ExitCode.INTERRUPTED
+    except click.ClickException as error:
+        error.show(sys.stderr)
+        return error.exit_code
+    except CodexError as error:
+        from .engine import explain
+
+        _complain(explain(error), debug=debug)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        _drop_stdout()
+        return 141
+    except Exception as error:  # noqa: BLE001 - the last resort: one line, the traceback with --debug
+        from .log import logger
+
+        logger().error("internal error", exc_info=error)
+        hint = "\n  hint: run it again with --debug for the traceback, and report it"
+        _complain(f"error: internal error: {type(error).__name__}: {error}{hint}", debug=debug)
+        return ExitCode.FAILED
+
+
+def _command_for(program: str) -> str:
+    plugins = PluginManager.from_environment(os.environ)
+    for name, offer in plugins.commands().items():
+        if program in offer.spec.argv0:
+            return name
+    return {
+        "codex-exec": "exec",
+        "applypatch": "apply_patch",
+        "codex-linux-sandbox": "sandbox",
+        "codex-tui": "tui",
+    }.get(program, program)
+
+
+def _complain(text: str, *, debug: bool) -> None:
+    if debug:
+        import traceback
+
+        traceback.print_exc()
+    sys.stderr.write(text + "\n")
+
+
+def _drop_stdout() -> None:
+    """Nobody reads stdout any more: what is still buffered must not fail once more at exit."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())
+    os.close(devnull)

@@ -1,0 +1,58 @@
+"""What the model is told before the user's words: fragments of all context sources, sent again when they change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from .contracts.context import ContextRequest, ContextSource, Fragment
+from .protocol.ids import new_item_id
+from .protocol.response_items import ContentPart, Message
+
+
+class ContextBook:
+    """Remembers what the model has been told, so that only news is sent."""
+
+    def __init__(self, sources: Sequence[tuple[str, ContextSource]], told: Iterable[str] = ()) -> None:
+        self._sources = sources
+        self._told = set(told)
+        self._latest: dict[tuple[str, str], str] = {}
+
+    def news(self, request: ContextRequest) -> tuple[list[Message], list[str]]:
+        """Messages for the history (one of the developer's parts, one of the user's) and notices for the user."""
+        parts: dict[str, list[str]] = {"developer": [], "user": []}
+        notices: list[str] = []
+        for name, source in self._sources:
+            try:
+                fragments = list(source.fragments(request))
+            except Exception as error:  # noqa: BLE001 - a source is an observer: the turn goes on without it
+                notices.append(f"context source {name} failed and is left out: {type(error).__name__}: {error}")
+                continue
+            for fragment in fragments:
+                if fragment.text and self._is_news(name, fragment):
+                    parts.setdefault(fragment.role, []).append(fragment.text)
+                    if fragment.notice:
+                        notices.append(fragment.notice)
+        return [_message(role, texts) for role, texts in parts.items() if texts], notices
+
+    def _is_news(self, source: str, fragment: Fragment) -> bool:
+        key = (source, fragment.kind)
+        if self._latest.get(key) == fragment.text:
+            return False
+        first = key not in self._latest
+        self._latest[key] = fragment.text
+        return not (first and fragment.text in self._told)
+
+    def forget(self) -> None:
+        """The history was shortened: everything is news again."""
+        self._latest.clear()
+        self._told.clear()
+
+
+def _message(role: str, texts: Sequence[str]) -> Message:
+    parts = tuple(ContentPart(type="input_text", text=text) for text in texts)
+    return Message(role=role, content=parts, id=new_item_id("msg"))
+
+
+def context_config(config: Mapping[str, object]) -> Mapping[str, object]:
+    """The configuration that sources may read: all of it but secrets of providers."""
+    return {key: found for key, found in config.items() if key != "model_providers"}

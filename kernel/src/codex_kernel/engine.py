@@ -1,0 +1,354 @@
+"""The engine: puts configuration and plugins together into threads."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+from .approval import Gate
+from .config import Config
+from .context import ContextBook
+from .contracts.context import ContextSource
+from .contracts.model import ProviderInfo, ProviderSetup
+from .contracts.observe import TelemetrySetup
+from .contracts.policy import ExecPolicy, PolicySetup
+from .contracts.sandbox import SandboxSetup
+from .contracts.store import RolloutStore, RolloutWriter, StoreSetup
+from .contracts.tool import Tool, ToolSetup
+from .errors import CodexError, PluginMissing, UserError
+from .event_queue import EventQueue
+from .history import History
+from .instructions import BASE_INSTRUCTIONS
+from .plugins import PluginManager
+from .protocol.events import Notice, ThreadStarted
+from .protocol.ids import ThreadId, new_thread_id, uuid7_unix_ms
+from .protocol.value import Value, value
+from .recorder import Recorder
+from .resume import Recorded, read_recorded
+from .rollout_lines import SCHEMA_VERSION, line, response_item_line
+from .sandboxing import SandboxChooser
+from .settings import Settings, read_settings
+from .specs import ModelProviderSpec
+from .thread_state import ThreadState
+from .version import __version__
+
+_CURES = {
+    "responses": "pip install codex-provider-openai",
+    "chat": "pip install codex-provider-chat",
+    "replay": "pip install codex-provider-replay",
+}
+_BUILTIN_CURES = {"openai": _CURES["responses"], "ollama": _CURES["chat"], "lmstudio": _CURES["chat"]}
+
+
+@value
+class ThreadOptions(Value):
+    """How to open a thread.
+
+    `resume` continues a recorded thread; `fork` starts a new one from a recorded history, before its
+    n-th compaction if `fork_before_compaction` says so. `source` is recorded (`exec`, `cli`, …).
+    """
+
+    cwd: str
+    resume: str | None = None
+    fork: str | None = None
+    fork_before_compaction: int | None = None
+    ephemeral: bool = False
+    source: str = "exec"
+    originator: str = "codex_exec"
+    want_deltas: bool = False
+    queue_capacity: int = 1024
+
+
+class Engine:
+    """Opens threads. One per process or per configuration; several threads may be open at once."""
+
+    def __init__(self, *, config: Config, plugins: PluginManager, environ: Mapping[str, str]) -> None:
+        self.config = config
+        self.plugins = plugins
+        self.environ = environ
+        self.settings: Settings = read_settings(config)
+        self._store: RolloutStore | None = None
+
+    def rollout_store(self) -> RolloutStore:
+        """The store of rollouts. Raises `PluginMissing` with the cure, `StoreError`."""
+        if self._store is None:
+            spec = self.plugins.store("rollout", self.settings.rollout_store)
+            if spec is None:
+                raise PluginMissing("no rollout store is installed", hint="pip install codex-rollout-jsonl")
+            setup = StoreSetup(codex_home=self.config.codex_home, options=self.config.table("rollout"))
+            self._store = cast("RolloutStore", spec.factory(setup))
+        return self._store
+
+    @asynccontextmanager
+    async def open_thread(self, options: ThreadOptions) -> AsyncIterator[Any]:
+        """A running `Thread`; leaving the context shuts it down, ends its tools and closes its rollout.
+
+        Raises what stands in the way before anything was sent: `UserError`, `PluginError`, `StoreError`.
+        """
+        import anyio
+
+        from .protocol.ops import Shutdown
+        from .thread import Thread
+
+        opened = self.prepare(options)
+        thread = Thread(opened.state, opened.queue)
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(thread.run)
+                try:
+                    yield thread
+                finally:
+                    with anyio.CancelScope(shield=True):
+                        opened.queue.detach()
+                        await thread.submit(Shutdown())
+        finally:
+            with anyio.CancelScope(shield=True):
+                await opened.aclose()
+
+    def prepare(self, options: ThreadOptions) -> OpenedThread:
+        """Everything a thread needs before an event loop runs: plugins, provider, tools, rollout, history."""
+        self.plugins.require_sound("policy")
+        settings = self.settings
+        cwd = _existing_folder(options.cwd)
+        thread_id, recorded = self._recorded(options)
+        spec, info = select_provider(self.config, self.plugins, settings)
+        provider = spec.factory(
+            ProviderSetup(
+                info=info,
+                environ=self.environ,
+                thread_id=thread_id,
+                originator=options.originator,
+                version=__version__,
+                options={**self.config.data, "codex_home": self.config.codex_home},
+            )
+        )
+        writer = None if options.ephemeral or not settings.persist else self._writer(thread_id, options)
+        queue = EventQueue(options.queue_capacity)
+        history = History(recorded.entries if recorded else ())
+        hub = self._telemetry(thread_id)
+        recorder = Recorder(thread_id, writer, queue, history, (hub.emit,) if hub else ())
+        notices: list[str] = []
+        state = ThreadState(
+            settings=settings,
+            provider=provider,
+            provider_info=info,
+            tools=self._tools(thread_id, notices),
+            recorder=recorder,
+            gate=Gate(self._policies(cwd), recorder),
+            sandbox=SandboxChooser(self.plugins, self._sandbox_setup(), settings.sandbox_backend),
+            context=ContextBook(self._sources(), history.texts() if recorded else ()),
+            cwd=cwd,
+            codex_home=self.config.codex_home,
+            environ=self.environ,
+            config=self.config.data,
+            instructions=settings.instructions or BASE_INSTRUCTIONS,
+            want_deltas=options.want_deltas,
+            originator=options.originator,
+        )
+        opened = OpenedThread(state, queue, writer, hub.close if hub else None)
+        _begin(opened, options, recorded, notices)
+        return opened
+
+    # -- parts -----------------------------------------------------------------------------------------
+
+    def _recorded(self, options: ThreadOptions) -> tuple[ThreadId, Recorded | None]:
+        source = options.resume or options.fork
+        if source is None:
+            return new_thread_id(), None
+        store = self.rollout_store()
+        found = store.find(source)
+        if found is None:
+            raise UserError(
+                f"no rollout found for thread id {source}", hint="codex exec resume --last takes the newest"
+            )
+        recorded = read_recorded(store.read(found.thread_id), before_compaction=options.fork_before_compaction)
+        return (ThreadId(found.thread_id) if options.resume else new_thread_id()), recorded
+
+    def _writer(self, thread_id: ThreadId, options: ThreadOptions) -> RolloutWriter:
+        store = self.rollout_store()
+        if options.resume is not None:
+            return store.append_to(thread_id)
+        return store.create(thread_id, uuid7_unix_ms(thread_id))
+
+    def _tools(self, thread_id: ThreadId, notices: list[str]) -> dict[str, Tool]:
+        setup = ToolSetup(
+            thread_id=thread_id,
+            codex_home=self.config.codex_home,
+            spill_dir=os.path.join(self.config.codex_home, "kernel", "spill", thread_id),
+            environ=self.environ,
+            config=self.config.data,
+        )
+        tools: dict[str, Tool] = {}
+        for name, offer in self.plugins.tools().items():
+            wanted = offer.spec.default_enabled or name in self.settings.enabled_tools
+            if not wanted or name in self.settings.disabled_tools:
+                continue
+            try:
+                tools[name] = offer.spec.factory(setup)
+            except Exception as error:  # noqa: BLE001 - a tool that cannot be made is left out, and said
+                notices.append(f"tool {name} of {offer.origin} is left out: {type(error).__name__}: {error}")
+        return tools
+
+    def _policies(self, cwd: str) -> list[tuple[str, ExecPolicy]]:
+        setup = PolicySetup(codex_home=self.config.codex_home, cwd=cwd, options=self.config.data)
+        return [(offer.origin, offer.spec.factory(setup)) for offer in self.plugins.policies().values()]
+
+    def _sources(self) -> list[tuple[str, ContextSource]]:
+        return [(offer.spec.name, offer.spec.factory()) for offer in self.plugins.context_sources()]
+
+    def _sandbox_setup(self) -> SandboxSetup:
+        home = self.config.codex_home
+        state_dir = os.path.join(home, "kernel", "sandbox")
+        return SandboxSetup(
+            codex_home=home, state_dir=state_dir, environ=self.environ, options=self.config.table("sandbox")
+        )
+
+    def _telemetry(self, thread_id: ThreadId) -> Any:
+        offers = self.plugins.telemetry_sinks()
+        if not offers:
+            return None
+        from .log import logger
+        from .telemetry import TelemetryHub
+
+        sinks = []
+        for name, offer in offers.items():
+            setup = TelemetrySetup(
+                thread_id=thread_id,
+                codex_home=self.config.codex_home,
+                environ=self.environ,
+                options=self.config.table(name),
+            )
+            try:
+                sinks.append((name, offer.spec.factory(setup)))
+            except Exception as error:  # noqa: BLE001 - observers can never hurt a turn
+                logger().warning("telemetry sink left out", sink=name, exc_info=error)
+        return TelemetryHub(sinks) if sinks else None
+
+
+class OpenedThread:
+    """A thread's parts before its loop runs, and how to release them."""
+
+    def __init__(
+        self,
+        state: ThreadState,
+        queue: EventQueue,
+        writer: RolloutWriter | None,
+        close_telemetry: Callable[[], None] | None,
+    ) -> None:
+        self.state = state
+        self.queue = queue
+        self.writer = writer
+        self._close_telemetry = close_telemetry
+
+    async def aclose(self) -> None:
+        """End tools, sandbox, provider, telemetry and rollout; one that fails does not keep the others."""
+        from .log import logger
+
+        closers = [*(tool.aclose for tool in self.state.tools.values()), self.state.sandbox.aclose]
+        for close in [*closers, self.state.provider.aclose]:
+            try:
+                await close()
+            except Exception as error:  # noqa: BLE001 - the rest must still be released
+                logger().error("closing failed", exc_info=error)
+        if self._close_telemetry is not None:
+            self._close_telemetry()
+        if self.writer is not None:
+            self.writer.close()
+
+
+def select_provider(
+    config: Config, plugins: PluginManager, settings: Settings
+) -> tuple[ModelProviderSpec, ProviderInfo]:
+    """The spec and the table for `model_provider`. Raises `UserError` for an unknown provider,
+    `PluginMissing` with the cure where no plugin speaks its wire API."""
+    id, info = settings.provider_id, settings.provider
+    offers = [offer.spec for offer in plugins.providers().values()]
+    if info is None:
+        for spec in offers:
+            if id in spec.builtin_ids and spec.builtin is not None:
+                return spec, spec.builtin(id)
+        if id in _BUILTIN_CURES:
+            raise PluginMissing(f"nothing that is installed provides {id!r}", hint=_BUILTIN_CURES[id])
+        known = sorted({*config.table("model_providers"), *(name for spec in offers for name in spec.builtin_ids)})
+        raise UserError(
+            f"Model provider `{id}` not found",
+            hint=f"known: {', '.join(known) or 'none'}; add [model_providers.{id}] to config.toml",
+        )
+    for spec in offers:
+        if info.wire_api in spec.wire_apis:
+            return spec, info
+    raise PluginMissing(
+        f"no installed plugin speaks wire_api {info.wire_api!r} of model provider `{id}`",
+        hint=_CURES.get(info.wire_api, "check wire_api, or install a provider plugin for it"),
+    )
+
+
+def _begin(opened: OpenedThread, options: ThreadOptions, recorded: Recorded | None, notices: list[str]) -> None:
+    """Write the head of the rollout and queue the first events. Raises `StoreError`."""
+    state, settings = opened.state, opened.state.settings
+    recorder = state.recorder
+    resumed = options.resume is not None
+    if recorded is not None:
+        state.total = recorded.total
+        state.last_total_tokens = recorder.history.estimated_tokens()
+    if not resumed:
+        recorder.write(line("session_meta", _session_meta(state, options)))
+        if recorded is not None:
+            recorder.write(*(response_item_line(entry) for entry in recorder.history.entries()))
+    from .history import aborted_output
+
+    recorder.remember([aborted_output(call) for call in recorder.history.open_calls()])
+    recorder.emit_nowait(
+        ThreadStarted(
+            model=settings.model,
+            model_provider=settings.provider_id,
+            cwd=state.cwd,
+            approval_policy=settings.approval_policy,
+            sandbox_policy=settings.sandbox_policy,
+            rollout_path=recorder.path,
+            resumed=resumed,
+            effort=settings.effort,
+        ),
+        *(Notice(level="warning", message=text) for text in notices),
+    )
+
+
+def _session_meta(state: ThreadState, options: ThreadOptions) -> dict[str, Any]:
+    from .git_info import git_head
+
+    thread_id = state.recorder.thread_id
+    now = time.time()
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03d}Z"
+    meta: dict[str, Any] = {
+        "id": thread_id,
+        "session_id": thread_id,
+        "timestamp": stamp,
+        "cwd": state.cwd,
+        "originator": options.originator,
+        "cli_version": __version__,
+        "source": options.source,
+        "model_provider": state.settings.provider_id,
+        "base_instructions": {"text": state.instructions},
+        "codex_agent_schema": SCHEMA_VERSION,
+    }
+    if options.fork is not None:
+        meta["forked_from_id"] = options.fork
+    head = git_head(state.cwd)
+    if head is not None:
+        meta["git"] = head
+    return meta
+
+
+def _existing_folder(path: str) -> str:
+    resolved = os.path.abspath(path)
+    if not os.path.isdir(resolved):
+        raise UserError(f"{resolved} is not a folder", hint="choose an existing working directory with -C DIR")
+    return resolved
+
+
+def explain(error: CodexError) -> str:
+    """An error with its hint as two lines for a terminal."""
+    return f"error: {error.message}" + (f"\n  hint: {error.hint}" if error.hint else "")

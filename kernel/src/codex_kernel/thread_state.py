@@ -1,0 +1,106 @@
+"""What a thread holds between turns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .approval import Gate
+from .context import ContextBook
+from .contracts.model import ModelInfo, ModelProvider, ProviderInfo, ToolDefinition
+from .contracts.tool import Tool
+from .protocol.ops import TurnOverrides
+from .protocol.policy import ApprovalPolicy
+from .protocol.thread_items import TodoListItem
+from .protocol.usage import TokenUsage
+from .recorder import Recorder
+from .sandboxing import SandboxChooser
+from .settings import Settings
+from .turn_state import TurnMachine
+
+COMPACT_SHARE = 0.9
+
+
+class ThreadState:
+    """The mutable state of one thread; only its own tasks touch it."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        provider: ModelProvider,
+        provider_info: ProviderInfo,
+        tools: Mapping[str, Tool],
+        recorder: Recorder,
+        gate: Gate,
+        sandbox: SandboxChooser,
+        context: ContextBook,
+        cwd: str,
+        codex_home: str,
+        environ: Mapping[str, str],
+        config: Mapping[str, Any],
+        instructions: str,
+        want_deltas: bool,
+        originator: str,
+    ) -> None:
+        self.settings = settings
+        self.provider = provider
+        self.provider_info = provider_info
+        self.tools = tools
+        self.definitions: tuple[ToolDefinition, ...] = tuple(tool.definition for tool in tools.values())
+        self.recorder = recorder
+        self.gate = gate
+        self.sandbox = sandbox
+        self.context = context
+        self.cwd = cwd
+        self.codex_home = codex_home
+        self.environ = environ
+        self.config = config
+        self.instructions = instructions
+        self.want_deltas = want_deltas
+        self.originator = originator
+        self.machine = TurnMachine()
+        self.total = TokenUsage()
+        self.last_total_tokens = 0
+        self.plan: TodoListItem | None = None
+        self.told_once: set[str] = set()
+
+    @property
+    def model_info(self) -> ModelInfo:
+        """What is known of the current model, the configuration's own figures first."""
+        info = self.provider.model_info(self.settings.model)
+        if self.settings.context_window is not None:
+            info = info.replace(context_window=self.settings.context_window)
+        return info
+
+    @property
+    def compact_limit(self) -> int | None:
+        """Tokens in the window from which the history is shortened; None where the window is unknown."""
+        if self.settings.auto_compact_token_limit is not None:
+            return self.settings.auto_compact_token_limit
+        info = self.model_info
+        if info.auto_compact_token_limit is not None:
+            return info.auto_compact_token_limit
+        return None if info.context_window is None else int(info.context_window * COMPACT_SHARE)
+
+    def apply(self, overrides: TurnOverrides) -> None:
+        """Take over what a turn changes for itself and all later ones."""
+        changes: dict[str, Any] = {
+            name: found
+            for name, found in (
+                ("model", overrides.model),
+                ("effort", overrides.effort),
+                ("summary", overrides.summary),
+                ("approval_policy", overrides.approval_policy and ApprovalPolicy(overrides.approval_policy)),
+                ("sandbox_policy", overrides.sandbox_policy),
+            )
+            if found is not None
+        }
+        if changes:
+            self.settings = self.settings.replace(**changes)
+        if overrides.cwd is not None:
+            self.cwd = overrides.cwd
+
+    def tool_names(self) -> Sequence[str]:
+        """The names of all tools."""
+        return list(self.tools)

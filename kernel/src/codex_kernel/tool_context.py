@@ -1,0 +1,143 @@
+"""What a running tool sees of the kernel: processes, files and questions, each behind policy and sandbox."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from .approval import Gate, writable_roots
+from .contracts.policy import PolicyContext
+from .contracts.sandbox import ExecRequest, Process
+from .contracts.tool import FileEdit, Question
+from .errors import PolicyDenied, SandboxDenied, SandboxError, ToolFailed
+from .files import remove_file, replace_confined, replace_file, resolve_confined
+from .protocol.events import ItemCompleted, ItemStarted, ItemUpdated, OutputDelta
+from .protocol.ids import ThreadId, TurnId
+from .protocol.policy import ApprovalPolicy, EditIntent, Intent, RunIntent, SandboxPolicy, ToolIntent, Verdict
+from .protocol.thread_items import ThreadItem
+
+if TYPE_CHECKING:
+    from .turn import Turn
+
+
+class KernelToolContext:
+    """One per call. Implements the `ToolContext` contract."""
+
+    def __init__(self, turn: Turn, call_id: str) -> None:
+        self._turn = turn
+        self._call_id = call_id
+
+    @property
+    def thread_id(self) -> ThreadId:
+        """The thread."""
+        return self._turn.state.recorder.thread_id
+
+    @property
+    def turn_id(self) -> TurnId:
+        """The turn."""
+        return self._turn.turn_id
+
+    @property
+    def cwd(self) -> str:
+        """The working directory of the turn."""
+        return self._turn.state.cwd
+
+    @property
+    def sandbox_policy(self) -> SandboxPolicy:
+        """The policy of the turn."""
+        return self._turn.state.settings.sandbox_policy
+
+    @property
+    def approval_policy(self) -> ApprovalPolicy:
+        """When the user is asked."""
+        return self._turn.state.settings.approval_policy
+
+    # -- acting ----------------------------------------------------------------------------------
+
+    async def exec(self, request: ExecRequest, intent: RunIntent) -> Process:
+        """Run a program behind policy and sandbox."""
+        verdict = await self._require(intent)
+        policy = self.sandbox_policy
+        try:
+            if policy.unconfined or intent.escalated or verdict.bypass_sandbox:
+                from .process import spawn_process
+
+                return await spawn_process(request)
+            return await self._turn.state.sandbox.backend(policy.mode).spawn(request, policy)
+        except SandboxDenied as error:
+            raise ToolFailed(f"the sandbox refused it: {error}") from error
+        except SandboxError as error:
+            self._turn.notify_once("error", str(error))
+            raise PolicyDenied(f"the command was not run: {error}") from error
+        except FileNotFoundError as error:
+            raise ToolFailed(f"no such program or folder: {error.filename or request.argv[0]}") from error
+        except OSError as error:
+            raise ToolFailed(f"{request.argv[0]} cannot be started: {error.strerror or error}") from error
+
+    async def edit_files(self, edits: Sequence[FileEdit], *, summary: str = "") -> None:
+        """Change files behind policy, confined to the writable roots unless approved."""
+        paths = [edit.path for edit in edits] + [edit.move_from for edit in edits if edit.move_from]
+        intent = EditIntent(paths=tuple(dict.fromkeys(paths)), cwd=self.cwd, summary=summary)
+        await self._require(intent)
+        roots = self._roots()
+        written: list[str] = []
+        for edit in edits:
+            try:
+                self._apply(edit, roots)
+            except OSError as error:
+                done = f"; already written: {', '.join(written)}" if written else ""
+                raise ToolFailed(f"Failed to write file {edit.path}: {error.strerror or error}{done}") from error
+            written.append(edit.path)
+
+    def _apply(self, edit: FileEdit, roots: Sequence[str]) -> None:
+        if edit.content is None:
+            remove_file(edit.path)
+            return
+        confined = None if self.sandbox_policy.unconfined else resolve_confined(edit.path, roots)
+        if confined is None:
+            replace_file(edit.path, edit.content)  # unconfined, or outside the roots and approved
+        else:
+            replace_confined(confined, edit.content)
+        if edit.move_from is not None:
+            remove_file(edit.move_from)
+
+    async def authorize(self, intent: ToolIntent) -> None:
+        """Pass the gate for anything else."""
+        await self._require(intent)
+
+    async def ask(self, questions: Sequence[Question]) -> Mapping[str, str]:
+        """Nobody answers free questions yet: frontends that can will come with their protocol."""
+        names = ", ".join(question.header or question.id for question in questions)
+        raise PolicyDenied(f"nobody is there to answer ({names}): decide by yourself and say how you decided")
+
+    async def _require(self, intent: Intent) -> Verdict:
+        state = self._turn.state
+        context = PolicyContext(approval_policy=self.approval_policy, sandbox_policy=self.sandbox_policy, cwd=self.cwd)
+        gate: Gate = state.gate
+        return await gate.require(intent, context, self._roots(), self._call_id, self._turn.asking)
+
+    def _roots(self) -> tuple[str, ...]:
+        state = self._turn.state
+        return writable_roots(self.sandbox_policy, self.cwd, state.environ.get("TMPDIR"))
+
+    # -- telling ---------------------------------------------------------------------------------
+
+    async def item_started(self, item: ThreadItem) -> None:
+        """Show an item that begins."""
+        self._turn.note_item(item)
+        await self._turn.state.recorder.emit(ItemStarted(item=item))
+
+    async def item_updated(self, item: ThreadItem) -> None:
+        """Show a new state of an item."""
+        self._turn.note_item(item)
+        await self._turn.state.recorder.emit(ItemUpdated(item=item))
+
+    async def item_completed(self, item: ThreadItem) -> None:
+        """Record an item, then show it."""
+        self._turn.note_done(item)
+        await self._turn.state.recorder.emit(ItemCompleted(item=item))
+
+    async def output_delta(self, item_id: str, chunk: bytes) -> None:
+        """Show output as it comes, if anybody looks."""
+        if self._turn.state.want_deltas:
+            await self._turn.state.recorder.stream(OutputDelta(item_id=item_id, chunk=chunk))

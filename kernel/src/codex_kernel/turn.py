@@ -1,0 +1,419 @@
+"""The turn: context, request, stream, tool calls, outputs, and again, until the model asks for nothing more."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+
+from .compaction import shortened, summarised
+from .context import context_config
+from .contracts.context import ContextRequest
+from .contracts.model import ModelRequest
+from .errors import CodexError, ContextWindowExceeded, ExitCode, LimitReached, ProviderError, StoreError
+from .history import History
+from .instructions import COMPACT_PROMPT, TURN_ABORTED
+from .log import logger
+from .protocol.events import (
+    ErrorInfo,
+    ItemCompleted,
+    Notice,
+    TokenCount,
+    TurnCompleted,
+    TurnFailed,
+    TurnInterrupted,
+    TurnStarted,
+    TurnState,
+    TurnStateChanged,
+)
+from .protocol.ids import TurnId, new_item_id
+from .protocol.ops import UserInput, UserTurn
+from .protocol.response_items import (
+    AnyToolCall,
+    CustomToolCall,
+    FunctionCall,
+    HistoryEntry,
+    Message,
+    Reasoning,
+    ResponseItem,
+    WebSearchCall,
+    item_to_dict,
+    text_message,
+)
+from .protocol.thread_items import (
+    AgentMessageItem,
+    ContextCompactionItem,
+    ReasoningItem,
+    ThreadItem,
+    TodoListItem,
+    UserMessageItem,
+    WebSearchItem,
+)
+from .protocol.usage import TokenUsage
+from .rollout_lines import line
+from .sampling import ModelResponse, sample
+from .thread_state import ThreadState
+from .tool_calls import ToolRunner
+from .user_input import user_message
+
+
+class Turn:
+    """One turn of one thread. `run` ends in exactly one of completed, failed, interrupted."""
+
+    def __init__(self, state: ThreadState, turn_id: TurnId, output_schema: Mapping[str, Any] | None = None) -> None:
+        self.state = state
+        self.turn_id = turn_id
+        self.usage = TokenUsage()
+        self._output_schema = output_schema
+        self._steers: deque[tuple[UserInput, ...]] = deque()
+        self._open_lists: dict[str, TodoListItem] = {}
+        self._asking = 0
+        self._last_message: str | None = None
+        self._began = time.monotonic()
+        self._scope = anyio.CancelScope()
+        self._reason: str | None = None
+        self._tools = ToolRunner(self)
+
+    # -- from outside ----------------------------------------------------------------------------
+
+    def steer(self, given: tuple[UserInput, ...]) -> None:
+        """Input that the model reads with its next request."""
+        self._steers.append(given)
+
+    def interrupt(self, reason: str) -> None:
+        """Stop as soon as possible."""
+        if self._reason is None:
+            self._reason = reason
+        self._scope.cancel()
+
+    # -- the frame ---------------------------------------------------------------------------------
+
+    async def run(self, op: UserTurn) -> None:
+        """A whole turn with the user's input."""
+        await self._frame(self._converse(op))
+
+    async def run_compaction(self) -> None:
+        """A turn that only shortens the history."""
+        await self._frame(self._compact_only())
+
+    async def _frame(self, body: Any) -> None:
+        state = self.state
+        state.recorder.turn_id = self.turn_id
+        ending: TurnCompleted | TurnFailed | TurnInterrupted
+        terminal = TurnState.FAILED
+        try:
+            with self._scope:
+                await self._bounded(body)
+            if self._reason is not None or self._scope.cancelled_caught:
+                terminal, ending = TurnState.INTERRUPTED, self._interrupted()
+            else:
+                terminal, ending = TurnState.COMPLETED, self._completed()
+        except CodexError as error:
+            ending = self._failed(error)
+        except Exception as error:  # noqa: BLE001 - a bug ends the turn with its name, never the thread
+            self.log_exception("the turn failed", error)
+            ending = self._failed(CodexError(f"internal error: {type(error).__name__}: {error}"))
+        except BaseException:
+            self._end(TurnState.INTERRUPTED, self._interrupted())
+            raise
+        self._end(terminal, ending)
+
+    async def _bounded(self, body: Any) -> None:
+        limit = self.state.settings.turn_timeout_s
+        if limit is None:
+            await body
+            return
+        with anyio.move_on_after(limit) as scope:
+            await body
+        if scope.cancelled_caught and self._reason is None:
+            self._close_open_calls()
+            raise LimitReached(f"the turn was stopped after {limit:g} s", hint="raise turn_timeout_sec")
+
+    def _end(self, terminal: TurnState, ending: TurnCompleted | TurnFailed | TurnInterrupted) -> None:
+        """Tell the end, whatever happens to the recording; the machine is idle afterwards."""
+        recorder, machine = self.state.recorder, self.state.machine
+        if machine.state is TurnState.IDLE:
+            machine.move(TurnState.BUILDING_CONTEXT)
+        lists = [ItemCompleted(item=item) for item in self._open_lists.values()]
+        self._open_lists.clear()
+        change = TurnStateChanged(previous=machine.state, state=terminal)
+        try:
+            recorder.emit_nowait(*lists, change, ending)
+        except StoreError as error:
+            terminal, failed = TurnState.FAILED, ending if isinstance(ending, TurnFailed) else self._failed(error)
+            recorder.show_nowait(*lists, change.replace(state=terminal), failed)
+        machine.move(terminal)
+        machine.move(TurnState.IDLE)
+        recorder.turn_id = None
+
+    # -- endings -------------------------------------------------------------------------------------
+
+    def _elapsed_ms(self) -> int:
+        return int((time.monotonic() - self._began) * 1000)
+
+    def _completed(self) -> TurnCompleted:
+        return TurnCompleted(usage=self.usage, last_agent_message=self._last_message, duration_ms=self._elapsed_ms())
+
+    def _interrupted(self) -> TurnInterrupted:
+        self._close_open_calls()
+        self.remember_quietly([text_message("user", TURN_ABORTED, id=new_item_id("msg"))])
+        return TurnInterrupted(reason=self._reason or "interrupted", usage=self.usage, duration_ms=self._elapsed_ms())
+
+    def _failed(self, error: CodexError) -> TurnFailed:
+        self._close_open_calls()
+        info = ErrorInfo(
+            message=error.message,
+            kind=type(error).__name__,
+            hint=error.hint,
+            exit_code=int(error.exit_code or ExitCode.FAILED),
+            http_status=error.status if isinstance(error, ProviderError) else None,
+        )
+        return TurnFailed(error=info, usage=self.usage, duration_ms=self._elapsed_ms())
+
+    def _close_open_calls(self) -> None:
+        from .history import aborted_output
+
+        self.remember_quietly([aborted_output(call) for call in self.state.recorder.history.open_calls()])
+
+    # -- the loop ------------------------------------------------------------------------------------
+
+    async def _converse(self, op: UserTurn) -> None:
+        state = self.state
+        await self._begin()
+        await self._tell_context()
+        await self._take_input(op.input)
+        requests = 0
+        while True:
+            limit = state.settings.max_turns
+            if limit is not None and requests >= limit:
+                raise LimitReached(f"the turn was stopped after {requests} model requests", hint="raise max_turns")
+            await self._compact_if_full()
+            response = await self._ask_model()
+            requests += 1
+            calls = await self._take_response(response)
+            if calls:
+                await self._move(TurnState.RUNNING_TOOLS)
+                await self._tools.run_all(calls)
+                if self._tools.abort:
+                    self.interrupt("a reviewer stopped the turn")
+                    await anyio.lowlevel.checkpoint()
+            steered = await self._take_steers()
+            if not calls and not steered:
+                return
+            await self._move(TurnState.BUILDING_CONTEXT)
+
+    async def _begin(self) -> None:
+        await self._move(TurnState.BUILDING_CONTEXT)
+        info = self.state.model_info
+        await self.state.recorder.emit(TurnStarted(model=self.state.settings.model, context_window=info.context_window))
+
+    async def _compact_only(self) -> None:
+        await self._begin()
+        await self._compact()
+        await self._move(TurnState.STREAMING)
+
+    async def _tell_context(self) -> None:
+        state = self.state
+        request = ContextRequest(
+            cwd=state.cwd,
+            codex_home=state.codex_home,
+            approval_policy=state.settings.approval_policy,
+            sandbox_policy=state.settings.sandbox_policy,
+            model=state.settings.model,
+            environ=state.environ,
+            config=context_config(state.config),
+        )
+        messages, notices = state.context.news(request)
+        state.recorder.remember(messages)
+        state.recorder.write(line("turn_context", self._turn_context()))
+        for text in notices:
+            await state.recorder.emit(Notice(level="warning", message=text))
+
+    def _turn_context(self) -> dict[str, Any]:
+        settings = self.state.settings
+        return {
+            "turn_id": self.turn_id,
+            "cwd": self.state.cwd,
+            "approval_policy": settings.approval_policy.value,
+            "sandbox_policy": settings.sandbox_policy.as_dict(),
+            "model": settings.model,
+            "effort": settings.effort,
+            "summary": settings.summary or "none",
+        }
+
+    async def _take_input(self, given: Sequence[UserInput]) -> None:
+        message = user_message(given, self.state.cwd)
+        self.state.recorder.remember([message])
+        item = UserMessageItem(id=new_item_id(), content=tuple(given))
+        await self.state.recorder.emit(ItemCompleted(item=item))
+
+    async def _take_steers(self) -> bool:
+        steered = False
+        while self._steers:
+            await self._take_input(self._steers.popleft())
+            steered = True
+        return steered
+
+    async def _ask_model(self) -> ModelResponse:
+        try:
+            return await self._sample()
+        except ContextWindowExceeded:
+            # The server knows better than our count: shorten once, then let it say so again.
+            await self._compact()
+            return await self._sample()
+
+    async def _sample(self) -> ModelResponse:
+        state = self.state
+        await self._move(TurnState.STREAMING)
+        try:
+            return await sample(state.provider, self._request(), state.provider_info, state.recorder)
+        except ContextWindowExceeded:
+            await self._move(TurnState.BUILDING_CONTEXT)
+            raise
+
+    def _request(self) -> ModelRequest:
+        state, settings = self.state, self.state.settings
+        info = state.model_info
+        return ModelRequest(
+            model=settings.model,
+            instructions=state.instructions,
+            input=state.recorder.history.entries(),
+            tools=state.definitions,
+            thread_id=state.recorder.thread_id,
+            turn_id=self.turn_id,
+            effort=settings.effort or info.default_effort,
+            summary=settings.summary,
+            verbosity=settings.verbosity or info.default_verbosity,
+            service_tier=settings.service_tier,
+            output_schema=self._output_schema,
+            want_deltas=state.want_deltas,
+        )
+
+    async def _take_response(self, response: ModelResponse) -> list[AnyToolCall]:
+        state = self.state
+        shown = [ItemCompleted(item=item) for raw in response.items if (item := self._thread_item(raw)) is not None]
+        state.recorder.remember(response.items)
+        await state.recorder.emit(*shown, self._count(response.usage))
+        return [item for item in response.items if isinstance(item, FunctionCall | CustomToolCall)]
+
+    def _count(self, usage: TokenUsage | None) -> TokenCount:
+        state = self.state
+        last = usage or TokenUsage()
+        self.usage += last
+        state.total += last
+        state.last_total_tokens = last.total_tokens or state.recorder.history.estimated_tokens()
+        return TokenCount(last=last, total=state.total, context_window=state.model_info.context_window)
+
+    def _thread_item(self, item: ResponseItem) -> ThreadItem | None:
+        match item:
+            case Message(role="assistant"):
+                self._last_message = item.text
+                return AgentMessageItem(id=item.id or new_item_id("msg"), text=item.text)
+            case Reasoning() if item.summary or item.content:
+                raw = tuple(part.get("text", "") for part in item.content or () if isinstance(part, dict))
+                return ReasoningItem(id=item.id or new_item_id("rs"), summary=item.summary, raw_content=raw)
+            case WebSearchCall():
+                action = item.action if isinstance(item.action, dict) else {}
+                query = str(action.get("query", ""))
+                return WebSearchItem(id=item.id or new_item_id("ws"), query=query, action=item.action)
+            case _:
+                return None
+
+    # -- compaction ----------------------------------------------------------------------------------
+
+    async def _compact_if_full(self) -> None:
+        limit = self.state.compact_limit
+        if limit is not None and self.state.last_total_tokens >= limit:
+            await self._compact()
+
+    async def _compact(self) -> None:
+        """Shorten the history: by the model's summary, else by cutting."""
+        state = self.state
+        entries = state.recorder.history.entries()
+        questions = state.gate.open_questions()
+        summary, why = await self._summary(entries)
+        if summary:
+            shorter = summarised(entries, summary, state.plan, questions)
+        else:
+            budget = state.model_info.context_window or state.compact_limit or 32_000
+            shorter = shortened(entries, budget, state.plan, questions)
+            await state.recorder.emit(
+                Notice(level="warning", message=f"the history was cut without a summary, which failed: {why}")
+            )
+        replacement = [item_to_dict(entry.item) for entry in shorter]
+        state.recorder.write(line("compacted", {"message": summary, "replacement_history": replacement}))
+        state.recorder.history.replace(shorter)
+        state.last_total_tokens = 0
+        state.context.forget()
+        item = ContextCompactionItem(id=new_item_id(), fallback=not summary)
+        await state.recorder.emit(ItemCompleted(item=item))
+        await self._tell_context()
+
+    async def _summary(self, entries: Sequence[HistoryEntry]) -> tuple[str, str]:
+        """The model's hand-over and, where there is none, the reason."""
+        state = self.state
+        prompt = text_message("user", state.settings.compact_prompt or COMPACT_PROMPT, id=new_item_id("msg"))
+        history = History([*entries, HistoryEntry.of(prompt)])
+        request = self._request().replace(
+            input=history.entries(), tools=(), output_schema=None, want_deltas=False, kind="compact"
+        )
+        try:
+            response = await sample(state.provider, request, state.provider_info, state.recorder)
+        except ProviderError as error:
+            return "", error.message
+        await state.recorder.emit(self._count(response.usage))
+        texts = [item.text for item in response.items if isinstance(item, Message)]
+        return "".join(texts).strip(), "the model answered without text"
+
+    # -- services for the tools ------------------------------------------------------------------------
+
+    async def _move(self, to: TurnState) -> None:
+        previous = self.state.machine.move(to)
+        await self.state.recorder.emit(TurnStateChanged(previous=previous, state=to))
+
+    @asynccontextmanager
+    async def asking(self) -> AsyncIterator[None]:
+        """The turn waits for an approval; several calls may at once."""
+        self._asking += 1
+        if self._asking == 1:
+            await self._move(TurnState.WAITING_FOR_APPROVAL)
+        try:
+            yield
+        finally:
+            self._asking -= 1
+            if self._asking == 0:
+                previous = self.state.machine.move(TurnState.RUNNING_TOOLS)
+                self.state.recorder.emit_nowait(TurnStateChanged(previous=previous, state=TurnState.RUNNING_TOOLS))
+
+    def note_item(self, item: ThreadItem) -> None:
+        """Plans stay open until the turn ends; the kernel completes them."""
+        if isinstance(item, TodoListItem):
+            self._open_lists[item.id] = item
+            self.state.plan = item
+
+    def note_done(self, item: ThreadItem) -> None:
+        """An item is complete."""
+        self._open_lists.pop(item.id, None)
+
+    def notify_once(self, level: str, text: str) -> None:
+        """Tell the user something, once per thread."""
+        if text not in self.state.told_once:
+            self.state.told_once.add(text)
+            self.state.recorder.emit_nowait(Notice(level=level, message=text))
+
+    def log_exception(self, text: str, error: BaseException) -> None:
+        """Keep the traceback for `--debug`."""
+        logger().error(text, exc_info=error)
+
+    def remember_quietly(self, items: Sequence[ResponseItem]) -> None:
+        """Remember while something else is already wrong: a disk that fails now must not hide the first cause."""
+        try:
+            self.state.recorder.remember(items)
+        except StoreError as error:
+            for item in items:
+                self.state.recorder.history.add(HistoryEntry.of(item))
+            logger().error("could not record the end of a turn", exc_info=error)
