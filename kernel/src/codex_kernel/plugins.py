@@ -214,7 +214,8 @@ class PluginManager:
         return names.index(plugin)
 
     def _collect(self, hook: str, plugin: str, function: Callable[[], Iterable[Any]]) -> list[Registered[Any]]:
-        report = self._reports.get(plugin) or PluginReport(name=plugin, dist="codex-kernel", version="")
+        kinds = (HOOK_KINDS[hook],)
+        report = self._reports.get(plugin) or PluginReport(name=plugin, dist="codex-kernel", version="", kinds=kinds)
         expected = _SPEC_OF_HOOK[hook]
         try:
             specs = self._caller.call(lambda: list(function()), self._timeout_s)

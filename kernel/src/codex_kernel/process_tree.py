@@ -1,0 +1,278 @@
+"""Finding and ending everything that a program started.
+
+A command can leave its process group (`setsid`), its parent (a double fork) and its terminal (`nohup`), so none
+of these finds all of it again. Two marks do, both inherited by fork and exec:
+
+- `CODEX_PROCESS_TREE` in the environment, in place before the first instruction runs. A nested agent appends
+  its own mark to the one it was started with, so that the outer one still finds what the inner one started.
+- On Linux the soft limit RLIMIT_LOCKS, which the kernel has ignored since 2.4.25 and which every process may
+  read of its own user's processes: it stays when a program clears its environment or hides it, as ssh-agent does.
+
+While the leader lives, its session and its children's children count as well. Not used: PR_SET_CHILD_SUBREAPER,
+which would hand the orphans of every library in this process to it, with nobody to reap them.
+What runs as another user (`sudo`) cannot be signalled and is left alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+
+import anyio
+
+from .protocol.value import Value, value
+
+TERM_GRACE_S = 0.5
+"""How long a program may take to end by itself after SIGTERM."""
+KILL_WAIT_S = 10.0
+"""How long the system may take to end a program after SIGKILL (it may sit in a hung file system)."""
+
+MARK_VARIABLE = "CODEX_PROCESS_TREE"
+_MARK_FIELD = f"{MARK_VARIABLE}=".encode()
+_RLIMIT_LOCKS = 10  # asm-generic; Python has no name for it
+
+
+@value
+class TreeMark(Value):
+    """What a program and all that it starts can be told by: 60 random bits."""
+
+    number: int
+
+    @classmethod
+    def new(cls) -> TreeMark:
+        """A mark that no other tree on this machine has."""
+        return cls(number=int.from_bytes(os.urandom(8), "big") >> 4)
+
+    @property
+    def text(self) -> str:
+        """As it stands in the environment."""
+        return f"{self.number:015x}"
+
+    def on(self, env: Mapping[str, str]) -> dict[str, str]:
+        """The environment with this mark behind those that this process carries itself."""
+        outer = os.environ.get(MARK_VARIABLE)
+        return {**env, MARK_VARIABLE: f"{outer}:{self.text}" if outer else self.text}
+
+    def put_on(self, pid: int) -> None:
+        """Mark a process that has just been started, by its limit; the environment was marked before."""
+        if sys.platform == "linux":
+            import resource
+
+            if resource.getrlimit(_RLIMIT_LOCKS)[0] != resource.RLIM_INFINITY:
+                return  # the mark of an outer agent: one field holds one mark
+            # Refused where another process's limits are out of reach (gVisor): the environment must do.
+            with suppress(OSError, ValueError):
+                resource.prlimit(pid, _RLIMIT_LOCKS, (self.number, resource.RLIM_INFINITY))
+
+
+@value
+class _Row(Value):
+    """One process as the system lists it."""
+
+    pid: int
+    parent: int
+    session: int
+    zombie: bool
+
+
+class Census:
+    """Who lives, as of now. Reads of a process only what is asked for."""
+
+    def __init__(self) -> None:
+        self._pids = [int(name) for name in os.listdir("/proc") if name.isdigit()] if _has_proc() else []
+        self._marks: dict[str, set[int]] | None = None
+        self._rows: dict[int, _Row] | None = None
+
+    def members(self, mark: TreeMark, leader: int | None) -> set[int]:
+        """The living processes of a tree. `leader` is its first process while that is not reaped yet, so that
+        its number cannot mean another one."""
+        found = self._marked().get(mark.text, set()) - {os.getpid()}
+        if leader is not None or not _has_proc():
+            rows = self._all_rows()
+            if leader is not None:
+                found |= _family(rows.values(), leader)
+            return {pid for pid in found if pid in rows and not rows[pid].zombie}
+        return {pid for pid in found if (row := _row(pid)) is not None and not row.zombie}
+
+    def _marked(self) -> dict[str, set[int]]:
+        if self._marks is None:
+            self._marks = {}
+            for pid in self._pids:
+                for text in _marks_of(pid):
+                    self._marks.setdefault(text, set()).add(pid)
+        return self._marks
+
+    def _all_rows(self) -> dict[int, _Row]:
+        if self._rows is None:
+            rows = map(_row, self._pids) if _has_proc() else _ps_rows()
+            self._rows = {row.pid: row for row in rows if row is not None}
+        return self._rows
+
+
+def _has_proc() -> bool:
+    return sys.platform == "linux"
+
+
+def _family(rows: Iterable[_Row], leader: int) -> set[int]:
+    """The leader, its session, and all descendants of these."""
+    children: dict[int, list[int]] = {}
+    family: set[int] = set()
+    for row in rows:
+        children.setdefault(row.parent, []).append(row.pid)
+        if leader in (row.session, row.pid):
+            family.add(row.pid)
+    unseen = list(family)
+    while unseen:
+        new = [pid for pid in children.get(unseen.pop(), ()) if pid not in family]
+        family.update(new)
+        unseen.extend(new)
+    return family
+
+
+def _marks_of(pid: int) -> list[str]:
+    """All marks that a process carries; none for one that has gone or is another user's."""
+    marks: list[str] = []
+    if sys.platform == "linux":
+        import resource
+
+        with suppress(OSError):
+            limit = resource.prlimit(pid, _RLIMIT_LOCKS)[0]
+            if limit != resource.RLIM_INFINITY:
+                marks.append(f"{limit:015x}")
+    with suppress(OSError):
+        environ = _read(f"/proc/{pid}/environ")
+        at = environ.find(_MARK_FIELD)
+        if at == 0 or (at > 0 and environ[at - 1] == 0):
+            end = environ.find(b"\0", at)
+            field = environ[at + len(_MARK_FIELD) : end if end >= 0 else None]
+            marks.extend(field.decode("ascii", "replace").split(":"))
+    return marks
+
+
+def _row(pid: int) -> _Row | None:
+    try:
+        stat = _read(f"/proc/{pid}/stat")
+    except OSError:
+        return None  # gone since it was listed
+    state, parent, _group, session = stat[stat.rindex(b")") + 2 :].split(b" ", 4)[:4]
+    return _Row(pid=pid, parent=int(parent), session=int(session), zombie=state in b"ZX")
+
+
+def _ps_rows() -> list[_Row]:
+    """Where there is no /proc (macOS). Its `ps` has no session numbers: the group stands for it."""
+    command = ["ps", "-A", "-o", "pid=,ppid=,pgid=,stat="]
+    listing = subprocess.run(command, capture_output=True, check=True, stdin=subprocess.DEVNULL).stdout
+    rows = []
+    for line in listing.splitlines():
+        pid, parent, group, state = line.split(None, 3)
+        rows.append(_Row(pid=int(pid), parent=int(parent), session=int(group), zombie=state.startswith(b"Z")))
+    return rows
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:
+        parts = []
+        while part := file.read(65536):
+            parts.append(part)
+    return b"".join(parts)
+
+
+_asked: dict[asyncio.AbstractEventLoop, asyncio.Future[Census]] = {}
+
+
+async def take_census() -> Census:
+    """A census taken after this call began. Whoever asks in the same tick shares it, so that ending a thread
+    with hundreds of finished commands lists the processes once and not hundreds of times."""
+    loop = asyncio.get_running_loop()
+    asked = _asked.get(loop)
+    if asked is None:
+        asked = _asked[loop] = loop.create_future()
+        loop.call_soon(_answer, loop)
+    # Shielded: one who stops waiting must not cancel it for the others.
+    return await asyncio.shield(asked)
+
+
+def _answer(loop: asyncio.AbstractEventLoop) -> None:
+    asked = _asked.pop(loop)
+    try:
+        asked.set_result(Census())
+    except BaseException as error:  # noqa: BLE001 - belongs to those who asked
+        asked.set_exception(error)
+
+
+async def end_tree(mark: TreeMark, leader: Callable[[], int | None], *, gentle: tuple[signal.Signals, ...]) -> None:
+    """End all processes of a tree: the `gentle` signals, after `TERM_GRACE_S` SIGKILL until none is left.
+
+    `leader` gives the leader as `Census.members` wants it, at the time of asking. Raises `TimeoutError`
+    naming those that not even SIGKILL ended.
+    """
+    foreign: set[int] = set()
+    left = (await take_census()).members(mark, leader())
+    if left:
+        await _signal_and_wait(left, gentle, TERM_GRACE_S, foreign)
+        left = (await take_census()).members(mark, leader()) - foreign
+    give_up = anyio.current_time() + KILL_WAIT_S
+    while left:
+        if anyio.current_time() > give_up:
+            raise TimeoutError(f"processes {sorted(left)} are still there {KILL_WAIT_S:.0f} s after SIGKILL")
+        await _signal_and_wait(left, (signal.SIGKILL,), 1.0, foreign)
+        left = (await take_census()).members(mark, leader()) - foreign
+
+
+async def _signal_and_wait(
+    pids: set[int], signals: tuple[signal.Signals, ...], wait_s: float, foreign: set[int]
+) -> None:
+    """Signal each process, then wait until all have ended, but not longer than `wait_s`. Those of other users
+    are added to `foreign`."""
+    handles = []
+    try:
+        for pid in pids:
+            try:
+                handle = _open_handle(pid)
+                if handle is not None:
+                    handles.append(handle)
+                for signum in signals:
+                    os.kill(pid, signum)
+            except ProcessLookupError:
+                continue
+            except PermissionError:
+                foreign.add(pid)
+        with anyio.move_on_after(wait_s):
+            for handle in handles:
+                await anyio.wait_readable(handle)
+            if not handles:
+                await _poll_gone(pids - foreign)
+    finally:
+        for handle in handles:
+            os.close(handle)
+
+
+def _open_handle(pid: int) -> int | None:
+    """A descriptor that becomes readable when the process ends; None where there is no such thing, or no
+    descriptor is left (the next round takes care of it)."""
+    if sys.platform != "linux":
+        return None
+    try:
+        return os.pidfd_open(pid)
+    except ProcessLookupError:
+        raise
+    except OSError:
+        return None
+
+
+async def _poll_gone(pids: set[int]) -> None:
+    while any(map(_exists, pids)):  # noqa: ASYNC110 - without pidfd nothing tells of the end of a grandchild
+        await anyio.sleep(0.01)
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -1,0 +1,294 @@
+"""Policies are folded to the strictest answer; questions go out and come back."""
+
+import os
+
+import anyio
+import pytest
+from codex_kernel.approval import by_approval_policy, fold, writable_roots
+from codex_kernel.contracts.policy import PolicyContext
+from codex_kernel.contracts.sandbox import ExecRequest
+from codex_kernel.contracts.tool import FileEdit
+from codex_kernel.errors import PluginLoadError
+from codex_kernel.protocol.events import (
+    ApprovalRequested,
+    ApprovalResolved,
+    Notice,
+    OpRejected,
+    TurnCompleted,
+    TurnInterrupted,
+    TurnState,
+    TurnStateChanged,
+)
+from codex_kernel.protocol.ops import ApprovalAnswer, Interrupt, TextInput, UserTurn
+from codex_kernel.protocol.policy import (
+    ApprovalPolicy,
+    Decision,
+    EditIntent,
+    ReviewDecision,
+    RunIntent,
+    SandboxMode,
+    SandboxPolicy,
+    ToolIntent,
+    Verdict,
+    strictest,
+)
+from codex_plugin_sdk import ExecPolicySpec, ToolDefinition, ToolOutput, ToolSpec
+from codex_plugin_sdk.testing.harness import open_thread, plugin
+from codex_plugin_sdk.testing.model import ScriptedModel, call, say
+from hypothesis import given
+from hypothesis import strategies as st
+
+VERDICTS = st.builds(Verdict, decision=st.sampled_from(list(Decision)), bypass_sandbox=st.booleans())
+ORDER = [Decision.ALLOW, Decision.PROMPT, Decision.FORBIDDEN]
+
+
+@given(st.lists(VERDICTS, min_size=1), VERDICTS)
+def test_another_verdict_never_loosens_the_fold(verdicts, more):
+    default = Verdict(decision=Decision.FORBIDDEN)
+    before, after = fold(verdicts, default), fold([*verdicts, more], default)
+    assert ORDER.index(after.decision) >= ORDER.index(before.decision)
+    assert before.bypass_sandbox or not after.bypass_sandbox
+    assert before.decision is strictest(*(v.decision for v in verdicts))
+
+
+def _context(approval, mode=SandboxMode.WORKSPACE_WRITE, cwd="/"):
+    return PolicyContext(approval_policy=approval, sandbox_policy=SandboxPolicy(mode=mode), cwd=cwd)
+
+
+@pytest.mark.parametrize(
+    ("intent", "approval", "mode", "decision"),
+    [
+        (RunIntent(argv=("ls",), cwd="/"), ApprovalPolicy.NEVER, SandboxMode.READ_ONLY, Decision.ALLOW),
+        (RunIntent(argv=("ls",), cwd="/"), ApprovalPolicy.ON_REQUEST, SandboxMode.READ_ONLY, Decision.ALLOW),
+        (RunIntent(argv=("ls",), cwd="/"), ApprovalPolicy.UNTRUSTED, SandboxMode.READ_ONLY, Decision.PROMPT),
+        (RunIntent(argv=("ls",), cwd="/", escalated=True), ApprovalPolicy.ON_REQUEST, SandboxMode.READ_ONLY, Decision.PROMPT),
+        (RunIntent(argv=("ls",), cwd="/", escalated=True), ApprovalPolicy.NEVER, SandboxMode.DANGER_FULL_ACCESS, Decision.ALLOW),
+        (ToolIntent(tool="t"), ApprovalPolicy.UNTRUSTED, SandboxMode.READ_ONLY, Decision.PROMPT),
+        (ToolIntent(tool="t", read_only=True), ApprovalPolicy.UNTRUSTED, SandboxMode.READ_ONLY, Decision.ALLOW),
+    ],
+)  # fmt: skip
+def test_what_holds_where_no_policy_speaks(intent, approval, mode, decision):
+    assert by_approval_policy(intent, _context(approval, mode), ()).decision is decision
+
+
+def test_edits_are_allowed_inside_the_roots_only(tmp_path):
+    inside, outside = str(tmp_path / "ws" / "a"), str(tmp_path / "ws2" / "a")
+    (tmp_path / "ws").mkdir()
+    roots = (str(tmp_path / "ws"),)
+    context = _context(ApprovalPolicy.ON_REQUEST)
+    assert by_approval_policy(EditIntent(paths=(inside,), cwd="/"), context, roots).decision is Decision.ALLOW
+    verdict = by_approval_policy(EditIntent(paths=(inside, outside), cwd="/"), context, roots)
+    assert verdict.decision is Decision.PROMPT
+    assert outside in verdict.reason
+
+
+def test_roots_follow_the_policy(tmp_path):
+    policy = SandboxPolicy(mode=SandboxMode.WORKSPACE_WRITE, writable_roots=("/x",))
+    assert writable_roots(policy, "/ws", "/tmpdir") == ("/ws", "/x", "/tmp", "/tmpdir")
+    bare = policy.replace(exclude_slash_tmp=True, exclude_tmpdir_env_var=True)
+    assert writable_roots(bare, "/ws", "/tmpdir") == ("/ws", "/x")
+    assert writable_roots(SandboxPolicy(), "/ws", "/tmpdir") == ()
+
+
+class Acting:
+    """A tool that runs, edits or authorizes as its arguments say."""
+
+    definition = ToolDefinition(name="act", description="act")
+    parallel_safe = False
+
+    async def run(self, call, ctx):
+        args = call.arguments
+        if "edit" in args:
+            await ctx.edit_files([FileEdit(path=args["edit"], content=b"new")])
+        elif "use" in args:
+            await ctx.authorize(ToolIntent(tool=args["use"]))
+        else:
+            argv = tuple(args.get("argv", ("true",)))
+            intent = RunIntent(argv=argv, cwd=ctx.cwd, display=" ".join(argv), escalated=args.get("escalated", False))
+            process = await ctx.exec(ExecRequest(argv=argv, cwd=ctx.cwd, env=dict(os.environ)), intent)
+            await process.wait()
+            await process.kill_tree()
+        return ToolOutput(output="acted")
+
+    async def aclose(self):
+        pass
+
+
+ACT = plugin(codex_tools=[ToolSpec(name="act", factory=lambda setup: Acting())])
+ASKING = {"approval_policy": "untrusted"}
+
+
+class Judge:
+    def __init__(self, answer):
+        self.answer = answer
+
+    def evaluate(self, intent, context):
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def judges(*answers):
+    specs = [ExecPolicySpec(name=f"judge-{i}", factory=lambda s, a=a: Judge(a)) for i, a in enumerate(answers)]
+    return plugin(codex_exec_policies=specs)
+
+
+async def _answering(h, decision, feedback=""):
+    await h.thread.submit(UserTurn(input=(TextInput(text="go"),)))
+    events = await h.until(lambda m: isinstance(m, ApprovalRequested))
+    asked = events[-1].msg
+    await h.thread.submit(ApprovalAnswer(approval_id=asked.approval_id, decision=decision, feedback=feedback))
+    await h.until(lambda m: isinstance(m, TurnCompleted | TurnInterrupted))
+    return asked
+
+
+@pytest.mark.anyio
+async def test_an_approved_question_lets_the_tool_go_on_through_the_waiting_state(tmp_path):
+    model = ScriptedModel([call("act", "c", use="mail")], [say("done")])
+    async with open_thread(model, ACT, home=str(tmp_path), config=ASKING) as h:
+        asked = await _answering(h, ReviewDecision.APPROVED)
+    assert h.outputs() == ["acted"]
+    assert asked.call_id == "c"
+    assert asked.intent == ToolIntent(tool="mail")
+    moves = [(m.previous, m.state) for m in h.of(TurnStateChanged)]
+    assert (TurnState.RUNNING_TOOLS, TurnState.WAITING_FOR_APPROVAL) in moves
+    assert (TurnState.WAITING_FOR_APPROVAL, TurnState.RUNNING_TOOLS) in moves
+    assert [r.decision for r in h.of(ApprovalResolved)] == [ReviewDecision.APPROVED]
+
+
+@pytest.mark.anyio
+async def test_a_refusal_is_told_to_the_model_with_the_users_words(tmp_path):
+    model = ScriptedModel([call("act", "c", use="mail")], [say("done")])
+    async with open_thread(model, ACT, home=str(tmp_path), config=ASKING) as h:
+        await _answering(h, ReviewDecision.DENIED, "not today")
+    assert h.outputs() == ["rejected by user: not today"]
+
+
+@pytest.mark.anyio
+async def test_an_abort_stops_the_turn(tmp_path):
+    model = ScriptedModel([call("act", "c", use="mail"), call("act", "d", use="mail")])
+    async with open_thread(model, ACT, home=str(tmp_path), config=ASKING) as h:
+        await _answering(h, ReviewDecision.ABORT)
+        assert isinstance(h.events[-1].msg, TurnInterrupted)
+    assert h.outputs()[0].startswith("rejected by user")
+    assert h.outputs()[1].endswith("aborted by user")
+
+
+@pytest.mark.anyio
+async def test_an_approval_for_the_session_is_not_asked_again(tmp_path):
+    model = ScriptedModel([call("act", "c", use="mail")], [call("act", "d", use="mail")], [say("done")])
+    async with open_thread(model, ACT, home=str(tmp_path), config=ASKING) as h:
+        await _answering(h, ReviewDecision.APPROVED_FOR_SESSION)
+    assert h.outputs() == ["acted", "acted"]
+    assert len(h.of(ApprovalRequested)) == 1
+
+
+@pytest.mark.anyio
+async def test_an_interrupt_resolves_an_open_question(tmp_path):
+    model = ScriptedModel([call("act", "c", use="mail")])
+    async with open_thread(model, ACT, home=str(tmp_path), config=ASKING) as h:
+        await h.thread.submit(UserTurn(input=(TextInput(text="go"),)))
+        await h.until(lambda m: isinstance(m, ApprovalRequested))
+        await h.thread.submit(Interrupt())
+        await h.until(lambda m: isinstance(m, TurnInterrupted))
+        late = ApprovalAnswer(approval_id=h.of(ApprovalRequested)[0].approval_id, decision=ReviewDecision.APPROVED)
+        await h.thread.submit(late)
+        await h.until(lambda m: isinstance(m, OpRejected))
+    assert [r.decision for r in h.of(ApprovalResolved)] == [ReviewDecision.ABORT]
+
+
+@pytest.mark.anyio
+async def test_with_policy_never_nobody_is_asked_and_the_model_is_told(tmp_path):
+    model = ScriptedModel([call("act", "c", escalated=True)], [say("done")])
+    config = {"approval_policy": "never", "sandbox_mode": "workspace-write"}
+    async with open_thread(model, ACT, home=str(tmp_path), config=config) as h:
+        await h.turn()
+    assert h.of(ApprovalRequested) == []
+    assert "Nobody can be asked" in h.outputs()[0]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("answers", "output"),
+    [
+        ([Verdict(decision=Decision.FORBIDDEN, reason="no mail", source="rules")], "forbidden by rules: no mail"),
+        ([Verdict(decision=Decision.ALLOW), Verdict(decision=Decision.FORBIDDEN, reason="x")], "forbidden: x"),
+        ([None, Verdict(decision=Decision.ALLOW)], "acted"),
+        ([ValueError("broken")], "the policy failed: broken"),
+    ],
+)
+async def test_policies_are_folded_and_a_broken_one_forbids(tmp_path, answers, output):
+    model = ScriptedModel([call("act", "c", use="mail")], [say("done")])
+    async with open_thread(model, ACT, judges(*answers), home=str(tmp_path), config=ASKING) as h:
+        await h.turn()
+    assert output in h.outputs()[0]
+
+
+@pytest.mark.anyio
+async def test_without_a_sandbox_a_confined_command_is_refused_with_the_cure(tmp_path):
+    marker = tmp_path / "ran"
+    model = ScriptedModel([call("act", "c", argv=["touch", str(marker)])], [say("done")])
+    async with open_thread(model, ACT, home=str(tmp_path), config={"sandbox_mode": "workspace-write"}) as h:
+        events = await h.turn()
+    assert isinstance(events[-1].msg, TurnCompleted)
+    assert "pip install codex-sandbox-linux" in h.outputs()[0]
+    assert any("pip install codex-sandbox-linux" in n.message for n in h.of(Notice))
+    assert not marker.exists()
+
+
+@pytest.mark.anyio
+async def test_unconfined_commands_run_and_missing_programs_are_told(tmp_path):
+    marker = tmp_path / "ran"
+    model = ScriptedModel(
+        [call("act", "c", argv=["touch", str(marker)])], [call("act", "d", argv=["/no/such/program"])], [say("done")]
+    )
+    async with open_thread(model, ACT, home=str(tmp_path), config={"sandbox_mode": "danger-full-access"}) as h:
+        await h.turn()
+    assert marker.exists()
+    assert h.outputs()[0] == "acted"
+    assert "/no/such/program" in h.outputs()[1]
+
+
+@pytest.mark.anyio
+async def test_edits_stay_inside_the_writable_roots(tmp_path):
+    work, out = tmp_path / "work", tmp_path / "out"
+    work.mkdir()
+    out.mkdir()
+    (work / "link").symlink_to(out)
+    targets = [work / "a.txt", out / "b.txt", work / "link" / "c.txt", work / ".git" / "config"]
+    model = ScriptedModel(*([call("act", f"c{i}", edit=str(t))] for i, t in enumerate(targets)), [say("done")])
+    config = {
+        "sandbox_mode": "workspace-write",
+        "approval_policy": "never",
+        "sandbox_workspace_write.exclude_slash_tmp": True,
+        "sandbox_workspace_write.exclude_tmpdir_env_var": True,
+    }
+    async with open_thread(model, ACT, home=str(tmp_path), cwd=str(work), config=config) as h:
+        await h.turn()
+    assert (work / "a.txt").read_bytes() == b"new"
+    assert [t.exists() for t in targets] == [True, False, False, False]
+    assert all("outside the writable roots" in o for o in h.outputs()[1:])
+
+
+@pytest.mark.anyio
+async def test_an_approved_edit_outside_the_roots_is_written(tmp_path):
+    work, target = tmp_path / "work", tmp_path / "b.txt"
+    work.mkdir()
+    model = ScriptedModel([call("act", "c", edit=str(target))], [say("done")])
+    async with open_thread(model, ACT, home=str(tmp_path), cwd=str(work)) as h:
+        await _answering(h, ReviewDecision.APPROVED)
+    assert target.read_bytes() == b"new"
+
+
+@pytest.mark.anyio
+async def test_a_policy_plugin_that_cannot_be_used_stops_the_thread(tmp_path):
+    from codex_plugin_sdk import hookimpl
+
+    class Broken:
+        @hookimpl
+        def codex_exec_policies(self):
+            raise RuntimeError("boom")
+
+    with pytest.raises(PluginLoadError, match="boom"):
+        async with open_thread(ScriptedModel(), Broken(), home=str(tmp_path)):
+            await anyio.sleep_forever()
