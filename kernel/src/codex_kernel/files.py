@@ -17,6 +17,8 @@ import os
 import stat
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import lru_cache
 
 PROTECTED = (".git", ".codex", ".agents")
 """Entries of a writable root that stay read-only: what they hold is run or obeyed outside the sandbox."""
@@ -66,7 +68,7 @@ def resolve_confined(path: str, roots: Sequence[str], protected: Sequence[str] =
     """
     try:
         resolved = os.path.realpath(path)
-        bases = [os.path.realpath(root) for root in roots]
+        bases = [_real_root(root) for root in roots]
     except (OSError, ValueError):
         return None
     base = max((base for base in bases if _within(resolved, base)), key=len, default=None)
@@ -103,7 +105,7 @@ def remove_confined(path: str, roots: Sequence[str], protected: Sequence[str] = 
     _check(path)
     folder, name = os.path.split(os.path.abspath(path))
     resolved = resolve_confined(folder, roots, protected)
-    at_top = resolved is not None and any(resolved == os.path.realpath(root) for root in roots)
+    at_top = resolved is not None and any(resolved == _real_root(root) for root in roots)
     if resolved is None or (at_top and _fold(name) in map(_fold, protected)):
         raise PermissionError(errno.EACCES, "outside the writable roots", path)
     if not _HAS_DIR_FD:
@@ -156,10 +158,8 @@ def _enter(name: str, fd: int, *, make: bool) -> int:
     except FileNotFoundError:
         if not make:
             raise
-    try:
+    with suppress(FileExistsError):  # somebody else made it: the open below says whether it is a folder
         os.mkdir(name, dir_fd=fd)
-    except FileExistsError:
-        pass  # somebody else made it: the open below says whether it is a folder
     return os.open(name, _FOLDER, dir_fd=fd)
 
 
@@ -186,10 +186,8 @@ def _write_beside(target: str, content: bytes, mode: int | None, folder: str, di
             os.close(fd)
         os.replace(temporary, target, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
     except BaseException:
-        try:
+        with suppress(OSError):  # the first error is the one to tell; a folder that refuses this refuses everything
             os.unlink(temporary, dir_fd=dir_fd)
-        except OSError:
-            pass  # the first error is the one to tell; a folder that refuses this refuses everything
         raise
 
 
@@ -219,6 +217,21 @@ def _dress(fd: int, old: os.stat_result | None, mode: int | None) -> None:
     bits = mode if mode is not None else stat.S_IMODE(old.st_mode) if old is not None else None
     if bits is not None:
         os.fchmod(fd, bits)
+
+
+def _real_root(root: str) -> str:
+    """The real place of a root. A patch of thousands of files asks again and again, so that the answer is kept
+    for as long as the name leads to the same folder; a name that leads nowhere is resolved each time."""
+    try:
+        found = os.stat(root)
+    except OSError:
+        return os.path.realpath(root)
+    return _real_root_of(os.path.abspath(root), found.st_dev, found.st_ino)
+
+
+@lru_cache(maxsize=256)
+def _real_root_of(root: str, _device: int, _inode: int) -> str:
+    return os.path.realpath(root)
 
 
 def _within(path: str, base: str) -> bool:

@@ -10,7 +10,7 @@ from .contracts.policy import PolicyContext
 from .contracts.sandbox import ExecRequest, Process
 from .contracts.tool import FileEdit, Question
 from .errors import PolicyDenied, SandboxDenied, SandboxError, ToolFailed
-from .files import remove_file, replace_confined, replace_file, resolve_confined
+from .files import remove_confined, remove_file, replace_confined, replace_file, resolve_confined
 from .protocol.events import ItemCompleted, ItemStarted, ItemUpdated, OutputDelta
 from .protocol.ids import ThreadId, TurnId
 from .protocol.policy import ApprovalPolicy, EditIntent, Intent, RunIntent, SandboxPolicy, ToolIntent, Verdict
@@ -91,7 +91,7 @@ class KernelToolContext:
 
     def _apply(self, edit: FileEdit, roots: Sequence[str]) -> None:
         if edit.content is None:
-            remove_file(edit.path)
+            self._remove(edit.path, roots)
             return
         confined = None if self.sandbox_policy.unconfined else resolve_confined(edit.path, roots)
         if confined is None:
@@ -99,7 +99,13 @@ class KernelToolContext:
         else:
             replace_confined(confined, edit.content)
         if edit.move_from is not None:
-            remove_file(edit.move_from)
+            self._remove(edit.move_from, roots)
+
+    def _remove(self, path: str, roots: Sequence[str]) -> None:
+        if self.sandbox_policy.unconfined or resolve_confined(path, roots) is None:
+            remove_file(path)  # unconfined, or approved
+        else:
+            remove_confined(path, roots)
 
     async def authorize(self, intent: ToolIntent) -> None:
         """Pass the gate for anything else."""
