@@ -4,6 +4,9 @@ import os
 
 import anyio
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from codex_kernel.approval import by_approval_policy, fold, writable_roots
 from codex_kernel.contracts.policy import PolicyContext
 from codex_kernel.contracts.sandbox import ExecRequest
@@ -35,8 +38,6 @@ from codex_kernel.protocol.policy import (
 from codex_plugin_sdk import ExecPolicySpec, ToolDefinition, ToolOutput, ToolSpec
 from codex_plugin_sdk.testing.harness import open_thread, plugin
 from codex_plugin_sdk.testing.model import ScriptedModel, call, say
-from hypothesis import given
-from hypothesis import strategies as st
 
 VERDICTS = st.builds(Verdict, decision=st.sampled_from(list(Decision)), bypass_sandbox=st.booleans())
 ORDER = [Decision.ALLOW, Decision.PROMPT, Decision.FORBIDDEN]

@@ -1,6 +1,7 @@
 import threading
 
 import pytest
+
 from codex_kernel.bounded import BoundedCaller, HookTimeout
 
 

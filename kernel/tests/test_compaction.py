@@ -1,6 +1,9 @@
 """Shortening: a summary, a fallback without one, what is pinned, and forks from before."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from codex_kernel.compaction import shortened, summarised
 from codex_kernel.errors import ContextWindowExceeded, ProviderError
 from codex_kernel.instructions import FALLBACK_NOTE, SUMMARY_PREFIX
@@ -19,8 +22,6 @@ from codex_kernel.protocol.usage import TokenUsage
 from codex_plugin_sdk import ModelInfo
 from codex_plugin_sdk.testing.harness import open_thread
 from codex_plugin_sdk.testing.model import ScriptedModel, say
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def entry(item):

@@ -2,12 +2,13 @@ import os
 
 import attrs
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from codex_kernel.config import Config, ConfigSources, codex_home, load_config, parse_value, split_override
 from codex_kernel.errors import ConfigError
 from codex_kernel.protocol.policy import ApprovalPolicy, SandboxMode
 from codex_kernel.settings import read_settings
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def _load(tmp_path, text=None, **kwargs):
@@ -32,7 +33,9 @@ def test_later_layers_win_and_tables_are_merged(tmp_path):
 
 
 def test_every_value_knows_where_it_was_set(tmp_path):
-    config = _load(tmp_path, '# hello\nmodel = "x"\n\n[tui]\ntheme = "dark"\n', overrides=(("a.b", "1"),), flags={"c": 2})
+    config = _load(
+        tmp_path, '# hello\nmodel = "x"\n\n[tui]\ntheme = "dark"\n', overrides=(("a.b", "1"),), flags={"c": 2}
+    )
     assert config.origin("model") == f"{tmp_path}/config.toml:2"
     assert config.origin("tui.theme") == f"{tmp_path}/config.toml:5"
     assert config.origin("a.b") == "-c a.b"

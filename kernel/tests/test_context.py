@@ -3,6 +3,7 @@
 import os
 
 import pytest
+
 from codex_kernel.agents_md import AgentsMdSource, project_root
 from codex_kernel.context import ContextBook
 from codex_kernel.context_sources import EnvironmentSource, PermissionsSource

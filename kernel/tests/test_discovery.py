@@ -11,7 +11,12 @@ def _dist(root, name, version, entry_points="", metadata="Metadata-Version: 2.1\
 
 
 def test_entry_points_of_the_group_are_found_with_their_distribution(tmp_path):
-    _dist(tmp_path, "acme_tool", "1.2", "[console_scripts]\nx = y:z\n\n[codex]\nclock = acme.plugin\n# no\n[other]\na = b\n")
+    _dist(
+        tmp_path,
+        "acme_tool",
+        "1.2",
+        "[console_scripts]\nx = y:z\n\n[codex]\nclock = acme.plugin\n# no\n[other]\na = b\n",
+    )
     _dist(tmp_path, "plain", "3.0")
     assert discover([str(tmp_path)]) == (
         Candidate(name="clock", module="acme.plugin", dist="acme-tool", version="1.2"),

@@ -4,6 +4,7 @@ import threading
 from types import SimpleNamespace
 
 import pytest
+
 from codex_kernel.discovery import Candidate
 from codex_kernel.errors import PluginConflict, PluginLoadError, PluginMissing
 from codex_kernel.hookspecs import HOOK_KINDS, hookimpl
@@ -102,8 +103,10 @@ def test_a_bad_plugin_is_isolated_and_reported(install, source, status, words):
     "source",
     [
         "import threading\nthreading.Event().wait(60)",
-        "import threading\nfrom codex_plugin_sdk import hookimpl\n"
-        "@hookimpl\ndef codex_tools():\n    threading.Event().wait(60)\n    return []",
+        (
+            "import threading\nfrom codex_plugin_sdk import hookimpl\n"
+            "@hookimpl\ndef codex_tools():\n    threading.Event().wait(60)\n    return []"
+        ),
     ],
     ids=["at import", "in a hook"],
 )
@@ -149,7 +152,9 @@ def test_blocked_plugins_are_not_imported(install):
 
 
 def test_the_block_list_variable_and_flags_are_read(monkeypatch):
-    monkeypatch.setattr("codex_kernel.plugins.discover", lambda: (Candidate(name="x", module="m", dist="d", version="1"),))
+    monkeypatch.setattr(
+        "codex_kernel.plugins.discover", lambda: (Candidate(name="x", module="m", dist="d", version="1"),)
+    )
     manager = PluginManager.from_environment({"CODEX_NO_PLUGINS": " x , y"}, no_plugin=["z"])
     assert _status(manager) == {"x": "blocked"}
 

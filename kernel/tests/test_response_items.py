@@ -3,6 +3,9 @@ from pathlib import Path
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from codex_kernel.protocol.response_items import (
     CustomToolCall,
     FunctionCall,
@@ -14,8 +17,6 @@ from codex_kernel.protocol.response_items import (
     encode_item,
     item_to_dict,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 SAMPLES = [
     {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]},
@@ -27,7 +28,13 @@ SAMPLES = [
         "phase": "later",
     },
     {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "x", "annotations": []}]},
-    {"type": "reasoning", "id": "rs", "summary": [{"type": "summary_text", "text": "t"}], "content": None, "encrypted_content": "e"},
+    {
+        "type": "reasoning",
+        "id": "rs",
+        "summary": [{"type": "summary_text", "text": "t"}],
+        "content": None,
+        "encrypted_content": "e",
+    },
     {"type": "function_call", "name": "f", "arguments": "{}", "call_id": "c", "namespace": "mcp__x"},
     {"type": "function_call_output", "call_id": "c", "output": "text"},
     {"type": "function_call_output", "call_id": "c", "output": [{"type": "input_text", "text": "t"}]},

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import orjson
 import pytest
+
 from codex_kernel.contracts.store import RolloutLine, ThreadSummary
 from codex_kernel.errors import UserError
 from codex_kernel.protocol.events import ThreadStarted, TurnCompleted
@@ -163,7 +164,9 @@ def test_lines_that_make_no_sense_are_passed_over():
         RolloutLine(type="response_item", payload=b"[1]"),
         RolloutLine(type="from_the_future", payload=b"{}"),
         RolloutLine(type="event_msg", payload=b'{"type":"token_count","info":null}'),
-        RolloutLine(type="event_msg", payload=b'{"type":"token_count","info":{"total_token_usage":{"total_tokens":"x"}}}'),
+        RolloutLine(
+            type="event_msg", payload=b'{"type":"token_count","info":{"total_token_usage":{"total_tokens":"x"}}}'
+        ),
         RolloutLine(type="compacted", payload=b'{"message":"no history"}'),
         _item("good"),
     ]

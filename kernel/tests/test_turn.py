@@ -5,6 +5,7 @@ import os
 
 import anyio
 import pytest
+
 from codex_kernel.errors import ProviderError, RateLimited, StoreError, StreamClosed
 from codex_kernel.protocol.events import (
     AgentMessageDelta,
@@ -15,23 +16,20 @@ from codex_kernel.protocol.events import (
     StreamRetry,
     ThreadClosed,
     ThreadStarted,
-    TokenCount,
     TurnCompleted,
     TurnFailed,
     TurnInterrupted,
-    TurnStarted,
     TurnState,
     TurnStateChanged,
 )
 from codex_kernel.protocol.ops import InjectItems, Interrupt, Shutdown, Steer, TextInput, TurnOverrides, UserTurn
 from codex_kernel.protocol.response_items import ContentPart, Message, text_message
-from codex_kernel.protocol.thread_items import AgentMessageItem, TodoEntry, TodoListItem, UserMessageItem
+from codex_kernel.protocol.thread_items import TodoEntry, TodoListItem
 from codex_kernel.thread import EndOfThread
 from codex_kernel.turn_state import TERMINAL, TRANSITIONS, TurnMachine
 from codex_plugin_sdk import ToolDefinition, ToolFailed, ToolOutput, ToolSpec
 from codex_plugin_sdk.testing.harness import open_thread, plugin
 from codex_plugin_sdk.testing.model import ScriptedModel, call, freeform, raw_call, say, think
-
 
 
 class FakeTool:
@@ -674,5 +672,3 @@ async def test_the_first_events_tell_the_thread(tmp_path):
     assert event.msg.cwd == os.path.abspath(tmp_path)
     assert event.msg.model == "test-model"
     assert event.turn_id is None
-
-

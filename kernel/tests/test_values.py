@@ -1,4 +1,5 @@
 import pytest
+
 from codex_kernel.protocol.policy import Decision, strictest
 from codex_kernel.protocol.usage import TokenUsage
 from codex_kernel.protocol.value import Value, value

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from typing import Any, cast
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, Any, cast
 
 from .approval import Gate
 from .config import Config
@@ -34,6 +34,11 @@ from .settings import Settings, read_settings
 from .specs import ModelProviderSpec
 from .thread_state import ThreadState
 from .version import __version__
+
+if TYPE_CHECKING:
+    from .protocol.ops import UserTurn
+    from .thread import Thread
+    from .turn_opening import Opening
 
 _CURES = {
     "responses": "pip install codex-provider-openai",
@@ -82,31 +87,12 @@ class Engine:
             self._store = cast("RolloutStore", spec.factory(setup))
         return self._store
 
-    @asynccontextmanager
-    async def open_thread(self, options: ThreadOptions) -> AsyncIterator[Any]:
+    def open_thread(self, options: ThreadOptions) -> AbstractAsyncContextManager[Thread]:
         """A running `Thread`; leaving the context shuts it down, ends its tools and closes its rollout.
 
         Raises what stands in the way before anything was sent: `UserError`, `PluginError`, `StoreError`.
         """
-        import anyio
-
-        from .protocol.ops import Shutdown
-        from .thread import Thread
-
-        opened = self.prepare(options)
-        thread = Thread(opened.state, opened.queue)
-        try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(thread.run)
-                try:
-                    yield thread
-                finally:
-                    with anyio.CancelScope(shield=True):
-                        opened.queue.detach()
-                        await thread.submit(Shutdown())
-        finally:
-            with anyio.CancelScope(shield=True):
-                await opened.aclose()
+        return self.prepare(options).running()
 
     def prepare(self, options: ThreadOptions) -> OpenedThread:
         """Everything a thread needs before an event loop runs: plugins, provider, tools, rollout, history."""
@@ -231,6 +217,8 @@ class Engine:
 class OpenedThread:
     """A thread's parts before its loop runs, and how to release them."""
 
+    opening: Opening | None = None
+
     def __init__(
         self,
         state: ThreadState,
@@ -242,6 +230,35 @@ class OpenedThread:
         self.queue = queue
         self.writer = writer
         self._close_telemetry = close_telemetry
+
+    def begin(self, op: UserTurn) -> None:
+        """Open the first turn now, before `running` and without an event loop. Never raises what belongs to
+        the turn: that is told by its events."""
+        from .turn_opening import open_early
+
+        self.opening = open_early(self.state, op)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Thread]:
+        """The thread, running. See `Engine.open_thread`."""
+        import anyio
+
+        from .protocol.ops import Shutdown
+        from .thread import Thread
+
+        thread = Thread(self.state, self.queue, self.opening)
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(thread.run)
+                try:
+                    yield thread
+                finally:
+                    with anyio.CancelScope(shield=True):
+                        self.queue.detach()
+                        await thread.submit(Shutdown())
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self.aclose()
 
     async def aclose(self) -> None:
         """End tools, sandbox, provider, telemetry and rollout; one that fails does not keep the others."""

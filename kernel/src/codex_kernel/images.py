@@ -128,6 +128,8 @@ def _jpeg(data: bytes) -> ImageHeader:
         (length,) = struct.unpack_from(">H", data, at + 2)
         if marker in _JPEG_FRAMES:
             height, width = struct.unpack_from(">HH", data, at + 5)
+            if data.find(b"\xff\xd9", at) < 0:
+                raise ImageError("is cut off: a JPEG that ends within its data")
             return ImageHeader(media_type="image/jpeg", width=width, height=height)
         if length < 2:
             raise ImageError("is no valid JPEG: a segment has no length")
@@ -135,7 +137,10 @@ def _jpeg(data: bytes) -> ImageHeader:
 
 
 def _gif(data: bytes) -> ImageHeader:
-    width, height, _flags, _background, _aspect = struct.unpack_from("<HHBBB", data, 6)
+    width, height, flags = struct.unpack_from("<HHB", data, 6)
+    colors = 3 << (flags & 7) + 1 if flags & 0x80 else 0
+    if data[13 + colors] not in (0x21, 0x2C):  # an extension or an image follows
+        raise ImageError("is no valid GIF: it holds no image")
     return ImageHeader(media_type="image/gif", width=width, height=height)
 
 

@@ -109,7 +109,7 @@ def _event_body(msg: EventMsg, event: Event) -> dict[str, Any] | None:
             return None
 
 
-def item_body(item: ThreadItem) -> dict[str, Any]:
+def item_body(item: ThreadItem) -> dict[str, Any]:  # noqa: C901 - one flat case per kind of item
     """A thread item in the form of `item_completed` lines."""
     match item:
         case UserMessageItem():

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, assert_never
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, assert_never
 
 import anyio
 
@@ -27,6 +27,7 @@ from .protocol.ops import (
 from .protocol.response_items import HistoryEntry
 from .thread_state import ThreadState
 from .turn import Turn
+from .turn_opening import Opening
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -40,8 +41,9 @@ class Thread:
     """A queue pair. `submit` and `next_event` may be called from different tasks, both can be cancelled
     without losing anything. Made by `Engine.open_thread`."""
 
-    def __init__(self, state: ThreadState, queue: EventQueue) -> None:
+    def __init__(self, state: ThreadState, queue: EventQueue, opening: Opening | None = None) -> None:
         self._state = state
+        self._opening = opening
         self._queue = queue
         self._ops: deque[Op] = deque()
         self._op_waiting = anyio.Event()
@@ -89,6 +91,8 @@ class Thread:
         """Carry out ops until `Shutdown`; then close the queue. Run by the engine in its task group."""
         try:
             async with anyio.create_task_group() as tasks:
+                if self._opening is not None:
+                    self._start(self._opening.op, tasks, self._opening)
                 while not self._closing:
                     await self._handle(await self._next_op(), tasks)
         finally:
@@ -106,10 +110,8 @@ class Thread:
 
     async def _handle(self, op: Op, tasks: TaskGroup) -> None:
         match op:
-            case UserTurn():
-                self._start(op, tasks, lambda turn: turn.run(op))
-            case Compact():
-                self._start(op, tasks, lambda turn: turn.run_compaction())
+            case UserTurn() | Compact():
+                self._start(op, tasks)
             case Steer():
                 self._steer(op)
             case Interrupt():
@@ -125,22 +127,25 @@ class Thread:
             case _:
                 assert_never(op)
 
-    def _start(self, op: UserTurn | Compact, tasks: TaskGroup, run: Callable[[Turn], Awaitable[None]]) -> None:
+    def _start(self, op: UserTurn | Compact, tasks: TaskGroup, opening: Opening | None = None) -> None:
         if self._turn is not None:
             self._reject(op, f"turn {self._turn.turn_id} is still running")
             return
-        schema = None
-        turn_id = new_turn_id()
         if isinstance(op, UserTurn):
-            self._state.apply(op.overrides)
-            schema, turn_id = op.overrides.output_schema, op.turn_id
-        self._turn = Turn(self._state, turn_id, schema)
+            if opening is None:
+                self._state.apply(op.overrides)
+            turn = Turn(self._state, op.turn_id, op.overrides.output_schema, opening)
+            run = turn.run(op)
+        else:
+            turn = Turn(self._state, new_turn_id())
+            run = turn.run_compaction()
+        self._turn = turn
         self._turn_over = anyio.Event()
-        tasks.start_soon(self._run_turn, self._turn, run)
+        tasks.start_soon(self._run_turn, run)
 
-    async def _run_turn(self, turn: Turn, run: Callable[[Turn], Awaitable[None]]) -> None:
+    async def _run_turn(self, run: Coroutine[Any, Any, None]) -> None:
         try:
-            await run(turn)
+            await run
         finally:
             self._turn = None
             self._turn_over.set()

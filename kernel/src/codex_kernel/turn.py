@@ -11,8 +11,6 @@ from typing import Any
 import anyio
 
 from .compaction import shortened, summarised
-from .context import context_config
-from .contracts.context import ContextRequest
 from .contracts.model import ModelRequest
 from .errors import CodexError, ContextWindowExceeded, ExitCode, LimitReached, ProviderError, StoreError
 from .history import History
@@ -26,7 +24,6 @@ from .protocol.events import (
     TurnCompleted,
     TurnFailed,
     TurnInterrupted,
-    TurnStarted,
     TurnState,
     TurnStateChanged,
 )
@@ -50,7 +47,6 @@ from .protocol.thread_items import (
     ReasoningItem,
     ThreadItem,
     TodoListItem,
-    UserMessageItem,
     WebSearchItem,
 )
 from .protocol.usage import TokenUsage
@@ -58,17 +54,32 @@ from .rollout_lines import line
 from .sampling import ModelResponse, sample
 from .thread_state import ThreadState
 from .tool_calls import ToolRunner
-from .user_input import user_message
+from .turn_opening import (
+    Opening,
+    begin,
+    compaction_due,
+    model_request,
+    open_turn,
+    take_input,
+    tell_context,
+)
 
 
 class Turn:
     """One turn of one thread. `run` ends in exactly one of completed, failed, interrupted."""
 
-    def __init__(self, state: ThreadState, turn_id: TurnId, output_schema: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        state: ThreadState,
+        turn_id: TurnId,
+        output_schema: Mapping[str, Any] | None = None,
+        opening: Opening | None = None,
+    ) -> None:
         self.state = state
         self.turn_id = turn_id
         self.usage = TokenUsage()
         self._output_schema = output_schema
+        self._opening = opening
         self._steers: deque[tuple[UserInput, ...]] = deque()
         self._open_lists: dict[str, TodoListItem] = {}
         self._asking = 0
@@ -183,15 +194,17 @@ class Turn:
 
     async def _converse(self, op: UserTurn) -> None:
         state = self.state
-        await self._begin()
-        await self._tell_context()
-        await self._take_input(op.input)
+        if self._opening is None:
+            open_turn(state, op)
+        elif self._opening.error is not None:
+            raise self._opening.error
         requests = 0
         while True:
             limit = state.settings.max_turns
             if limit is not None and requests >= limit:
                 raise LimitReached(f"the turn was stopped after {requests} model requests", hint="raise max_turns")
-            await self._compact_if_full()
+            if compaction_due(state):
+                await self._compact()
             response = await self._ask_model()
             requests += 1
             calls = await self._take_response(response)
@@ -206,55 +219,15 @@ class Turn:
                 return
             await self._move(TurnState.BUILDING_CONTEXT)
 
-    async def _begin(self) -> None:
-        await self._move(TurnState.BUILDING_CONTEXT)
-        info = self.state.model_info
-        await self.state.recorder.emit(TurnStarted(model=self.state.settings.model, context_window=info.context_window))
-
     async def _compact_only(self) -> None:
-        await self._begin()
+        begin(self.state)
         await self._compact()
         await self._move(TurnState.STREAMING)
-
-    async def _tell_context(self) -> None:
-        state = self.state
-        request = ContextRequest(
-            cwd=state.cwd,
-            codex_home=state.codex_home,
-            approval_policy=state.settings.approval_policy,
-            sandbox_policy=state.settings.sandbox_policy,
-            model=state.settings.model,
-            environ=state.environ,
-            config=context_config(state.config),
-        )
-        messages, notices = state.context.news(request)
-        state.recorder.remember(messages)
-        state.recorder.write(line("turn_context", self._turn_context()))
-        for text in notices:
-            await state.recorder.emit(Notice(level="warning", message=text))
-
-    def _turn_context(self) -> dict[str, Any]:
-        settings = self.state.settings
-        return {
-            "turn_id": self.turn_id,
-            "cwd": self.state.cwd,
-            "approval_policy": settings.approval_policy.value,
-            "sandbox_policy": settings.sandbox_policy.as_dict(),
-            "model": settings.model,
-            "effort": settings.effort,
-            "summary": settings.summary or "none",
-        }
-
-    async def _take_input(self, given: Sequence[UserInput]) -> None:
-        message = user_message(given, self.state.cwd)
-        self.state.recorder.remember([message])
-        item = UserMessageItem(id=new_item_id(), content=tuple(given))
-        await self.state.recorder.emit(ItemCompleted(item=item))
 
     async def _take_steers(self) -> bool:
         steered = False
         while self._steers:
-            await self._take_input(self._steers.popleft())
+            take_input(self.state, self._steers.popleft())
             steered = True
         return steered
 
@@ -270,28 +243,16 @@ class Turn:
         state = self.state
         await self._move(TurnState.STREAMING)
         try:
-            return await sample(state.provider, self._request(), state.provider_info, state.recorder)
+            return await sample(state.provider, self._next_request(), state.provider_info, state.recorder)
         except ContextWindowExceeded:
             await self._move(TurnState.BUILDING_CONTEXT)
             raise
 
-    def _request(self) -> ModelRequest:
-        state, settings = self.state, self.state.settings
-        info = state.model_info
-        return ModelRequest(
-            model=settings.model,
-            instructions=state.instructions,
-            input=state.recorder.history.entries(),
-            tools=state.definitions,
-            thread_id=state.recorder.thread_id,
-            turn_id=self.turn_id,
-            effort=settings.effort or info.default_effort,
-            summary=settings.summary,
-            verbosity=settings.verbosity or info.default_verbosity,
-            service_tier=settings.service_tier,
-            output_schema=self._output_schema,
-            want_deltas=state.want_deltas,
-        )
+    def _next_request(self) -> ModelRequest:
+        opening, self._opening = self._opening, None
+        if opening is not None and opening.request is not None:
+            return opening.request
+        return model_request(self.state, self.turn_id, self._output_schema)
 
     async def _take_response(self, response: ModelResponse) -> list[AnyToolCall]:
         state = self.state
@@ -325,11 +286,6 @@ class Turn:
 
     # -- compaction ----------------------------------------------------------------------------------
 
-    async def _compact_if_full(self) -> None:
-        limit = self.state.compact_limit
-        if limit is not None and self.state.last_total_tokens >= limit:
-            await self._compact()
-
     async def _compact(self) -> None:
         """Shorten the history: by the model's summary, else by cutting."""
         state = self.state
@@ -351,15 +307,15 @@ class Turn:
         state.context.forget()
         item = ContextCompactionItem(id=new_item_id(), fallback=not summary)
         await state.recorder.emit(ItemCompleted(item=item))
-        await self._tell_context()
+        tell_context(state, self.turn_id)
 
     async def _summary(self, entries: Sequence[HistoryEntry]) -> tuple[str, str]:
         """The model's hand-over and, where there is none, the reason."""
         state = self.state
         prompt = text_message("user", state.settings.compact_prompt or COMPACT_PROMPT, id=new_item_id("msg"))
         history = History([*entries, HistoryEntry.of(prompt)])
-        request = self._request().replace(
-            input=history.entries(), tools=(), output_schema=None, want_deltas=False, kind="compact"
+        request = model_request(state, self.turn_id, None).replace(
+            input=history.entries(), tools=(), want_deltas=False, kind="compact"
         )
         try:
             response = await sample(state.provider, request, state.provider_info, state.recorder)
