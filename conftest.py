@@ -1,6 +1,30 @@
-"""Fixtures for every test of the repository."""
+"""Fixtures and marks for every test of the repository."""
+
+from __future__ import annotations
+
+import os
+import shutil
 
 import pytest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marks that all packages share."""
+    config.addinivalue_line(
+        "markers", "requires_tool(*names): programs the test runs; without one it is skipped, in CI it fails"
+    )
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Keep a machine without, say, git usable, and a CI without it red: a skipped test proves nothing."""
+    wanted = [name for mark in item.iter_markers("requires_tool") for name in mark.args]
+    missing = [name for name in wanted if shutil.which(name) is None]
+    if not missing:
+        return
+    reason = f"needs {', '.join(missing)} on PATH"
+    if os.environ.get("CI"):
+        pytest.fail(f"{reason}, and CI must not skip it", pytrace=False)
+    pytest.skip(reason)
 
 
 @pytest.fixture

@@ -10,8 +10,10 @@ from typing import Any
 import click
 
 from .errors import CodexError, ExitCode, PluginLoadError, PluginMissing
+from .hookspecs import hookimpl
 from .invocation import Invocation
 from .plugins import PluginManager
+from .specs import CommandSpec
 from .version import __version__
 
 WELL_KNOWN = {
@@ -55,10 +57,32 @@ class CodexGroup(click.Group):
         offers = _plugins(ctx).commands()
         rows = []
         for name in self.list_commands(ctx):
-            text = self.commands[name].get_short_help_str() if name in self.commands else offers[name].spec.help
-            rows.append((name, text))
+            if name in self.commands:
+                rows.append((name, self.commands[name].get_short_help_str()))
+            else:
+                rows.append((name, offers[name].spec.help))
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+
+
+def root_help() -> str:
+    """The text of `help.txt`: the root options and the bundled commands, whatever is installed here."""
+    offered = [CommandSpec(name=n, help=WELL_KNOWN[n][0], load=click.Command) for n in SHOWN if n in WELL_KNOWN]
+    plugins = PluginManager((), builtins={"bundled": _Offering(tuple(offered))})
+    ctx = click.Context(codex, info_name="codex", obj=Invocation(plugins=plugins, environ={}), terminal_width=100)
+    ctx.help_option_names = ["-h", "--help"]
+    text = codex.get_help(ctx)
+    plugins.close()
+    return text + "\n"
+
+
+class _Offering:
+    def __init__(self, specs: tuple[CommandSpec, ...]) -> None:
+        self._specs = specs
+
+    @hookimpl
+    def codex_commands(self) -> tuple[CommandSpec, ...]:
+        return self._specs
 
 
 def _explain_failure(plugins: PluginManager, dist: str, command: str) -> None:

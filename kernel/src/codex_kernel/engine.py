@@ -75,6 +75,7 @@ class Engine:
         self.plugins = plugins
         self.environ = environ
         self.settings: Settings = read_settings(config)
+        self._check_sections()
         self._store: RolloutStore | None = None
 
     def rollout_store(self) -> RolloutStore:
@@ -137,6 +138,12 @@ class Engine:
         opened = OpenedThread(state, queue, writer, hub.close if hub else None)
         _begin(opened, options, recorded, notices)
         return opened
+
+    def _check_sections(self) -> None:
+        """Check the tables of plugins that are set. Raises `ConfigError` with file and line."""
+        for name, offer in self.plugins.config_sections().items():
+            if self.config.table(name):
+                self.config.section(name, offer.spec.section)
 
     # -- parts -----------------------------------------------------------------------------------------
 

@@ -1,0 +1,1 @@
+"""A guard for commands, as a plugin of codex-agent."""

@@ -1,0 +1,1 @@
+"""The tool sample, as a plugin of codex-agent."""

@@ -1,0 +1,20 @@
+"""The provider against the SDK's conformance kit, over both transports."""
+
+from __future__ import annotations
+
+import pytest
+
+from codex_plugin_sdk import ProviderInfo, ProviderSetup
+from codex_plugin_sdk.testing.provider_kit import ProviderCase, ProviderConformance
+from codex_plugin_sdk.testing.servers import ScriptedResponsesServer
+from codex_provider_openai.provider import OpenAIProvider
+
+
+class TestOpenAIProvider(ProviderConformance):
+    @pytest.fixture(params=["direct", "httpx"])
+    def provider_case(self, request):
+        def open(base_url):
+            info = ProviderInfo(id="scripted", base_url=base_url, options={"transport": request.param})
+            return OpenAIProvider(ProviderSetup(info=info, environ={}, thread_id="thread"))
+
+        return ProviderCase(server_type=ScriptedResponsesServer, open=open)
