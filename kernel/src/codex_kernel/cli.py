@@ -115,10 +115,12 @@ def _plugins(ctx: click.Context) -> PluginManager:
 @click.option(
     "-c", "--config", "overrides", multiple=True, metavar="KEY=VALUE", help="Set a configuration value (TOML)."
 )
-@click.option("-m", "--model", help="The model to use.")
-@click.option("-p", "--profile", help="Layer $CODEX_HOME/NAME.config.toml over the configuration.")
-@click.option("-s", "--sandbox", help="read-only, workspace-write or danger-full-access.")
-@click.option("-a", "--ask-for-approval", "approval", help="untrusted, on-failure, on-request or never.")
+@click.option("-m", "--model", metavar="NAME", help="The model to use.")
+@click.option("-p", "--profile", metavar="NAME", help="Layer $CODEX_HOME/NAME.config.toml over the configuration.")
+@click.option("-s", "--sandbox", metavar="MODE", help="read-only, workspace-write or danger-full-access.")
+@click.option(
+    "-a", "--ask-for-approval", "approval", metavar="POLICY", help="untrusted, on-failure, on-request or never."
+)
 @click.option("-C", "--cd", "cwd", metavar="DIR", help="Work in this folder.")
 @click.option("--add-dir", multiple=True, metavar="DIR", help="Another writable folder.")
 @click.option("-i", "--image", "images", multiple=True, metavar="FILE", help="Attach an image to the prompt.")
