@@ -9,6 +9,7 @@ import time
 
 import anyio
 import pytest
+
 from codex_kernel import process as process_module
 from codex_kernel import process_terminal
 from codex_kernel.contracts.sandbox import ExecRequest, Process
@@ -100,6 +101,7 @@ async def test_it_runs_in_its_folder_with_its_environment_in_its_own_session(tmp
     wanted = shell('pwd; echo "$A"; ps -o sid= -p $$', cwd=str(tmp_path), env={**ENV, "A": "a b"}, tty=tty)
     process = await spawn_process(wanted)
     lines = (await read_all(process)).decode().split()
+    await process.wait()
     assert lines == [os.path.realpath(tmp_path), "a", "b", str(process.pid)]
 
 
@@ -217,10 +219,10 @@ async def test_a_background_process_that_holds_the_output_does_not_hold_up_the_e
     await process.kill_tree()
 
 
-async def test_what_the_leader_wrote_is_read_to_the_last_byte_however_late():
+async def test_what_the_leader_wrote_is_read_to_the_last_byte_however_late(monkeypatch):
+    monkeypatch.setattr(process_module, "DRAIN_GRACE_S", 0.0)  # over before the first read
     process = await spawn_process(shell("head -c 60000 /dev/zero; sleep 1000 &"))
     await process.wait()
-    await anyio.sleep(process_module.DRAIN_GRACE_S)  # the grace is over before the first read
     total = 0
     while part := await process.read(1000):
         total += len(part)
@@ -316,7 +318,7 @@ async def test_resize_reaches_the_program():
 async def test_resize_without_a_terminal_does_nothing():
     process = await spawn_process(request("true"))
     process.resize(1, 2)
-    assert await read_all(process) == b""
+    assert (await read_all(process), await process.wait()) == (b"", 0)
 
 
 async def test_the_interrupt_character_interrupts():

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 import anyio
 import pytest
+
 from codex_kernel import process_tree
 from codex_kernel.contracts.sandbox import ExecRequest, Process
 from codex_kernel.process import spawn_process
@@ -18,108 +21,118 @@ pytestmark = [pytest.mark.anyio, pytest.mark.skipif(sys.platform != "linux", rea
 ENV = {"PATH": os.environ["PATH"]}
 
 
-def new_name() -> str:
-    """A number of seconds that only this test sleeps for."""
-    return f"{100000 + secrets.randbelow(800000)}.{secrets.randbelow(10**9):09d}"
+class Stayer:
+    """A program that reports that it runs, then stays. `command` starts it from a shell."""
+
+    def __init__(self, folder: Path) -> None:
+        self._seconds = f"{100000 + secrets.randbelow(800000)}.{secrets.randbelow(10**9):09d}"  # only ours
+        fifo, self._script = folder / f"fifo-{self._seconds}", folder / f"stay-{self._seconds}"
+        self._script.write_text(f"echo up >{fifo}; exec sleep {self._seconds}\n")
+        os.mkfifo(fifo)
+        self._fifo = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
+        self.command = f"sh {self._script}"
+
+    async def up(self, count: int = 1) -> None:
+        """Wait until it has reported so many times."""
+        with anyio.fail_after(10):
+            while count > 0:
+                await anyio.wait_readable(self._fifo)
+                count -= os.read(self._fifo, 1000).count(b"up")
+
+    def alive(self) -> set[int]:
+        """The processes that are this program."""
+        found = set()
+        for entry in os.listdir("/proc"):
+            if entry.isdigit():
+                with suppress(OSError):
+                    words = Path(f"/proc/{entry}/cmdline").read_bytes().split(b"\0")
+                    if words[:2] in ([b"sleep", self._seconds.encode()], [b"sh", bytes(self._script)]):
+                        found.add(int(entry))
+        return found
+
+    def close(self) -> None:
+        os.close(self._fifo)
 
 
-def sleepers(name: str) -> list[int]:
-    """Living processes with `name` on their command line (not their shells, which have more on it)."""
-    found = []
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                with open(f"/proc/{entry}/cmdline", "rb") as file:
-                    if file.read().split(b"\0")[:2] == [b"sleep", name.encode()]:
-                        found.append(int(entry))
-            except OSError:
-                continue
-    return found
+@pytest.fixture
+def stayer(tmp_path):
+    made = Stayer(tmp_path)
+    yield made
+    made.close()
 
 
 async def start(script: str, **more: object) -> Process:
-    return await spawn_process(ExecRequest(argv=("sh", "-c", script), cwd="/", env=more.pop("env", ENV), **more))
-
-
-async def until_there(name: str, count: int = 1) -> None:
-    with anyio.fail_after(10):
-        while len(sleepers(name)) < count:
-            await anyio.sleep(0.005)
+    return await spawn_process(ExecRequest(argv=("sh", "-c", script), cwd="/", env=ENV, **more))
 
 
 ESCAPES = {
-    "plain": "sleep {} & wait",
-    "nohup": "nohup sleep {} >/dev/null 2>&1 </dev/null &",
-    "setsid": "setsid sleep {} &",
-    "double fork": "(setsid sh -c 'sleep {} & exit' &) ",
-    "daemon": "(setsid sh -c '(sleep {} >/dev/null 2>&1 </dev/null &) ; exit' >/dev/null 2>&1 </dev/null &)",
-    "cleared environment": "(env -i PATH=\"$PATH\" setsid sh -c '(sleep {} >/dev/null 2>&1 &)' &)",
-    "ignores SIGTERM": "(trap '' TERM HUP; setsid sleep {} &) ; trap '' TERM; while :; do sleep 0.01; done",
-    "stopped": "setsid sh -c 'kill -STOP $$; :' & setsid sleep {} & wait",
+    "plain": "{} & wait",
+    "nohup": "nohup {} >/dev/null 2>&1 </dev/null &",
+    "setsid": "setsid {} &",
+    "double fork": "(setsid sh -c '{} & exit' &) ",
+    "daemon": "(setsid sh -c '({} >/dev/null 2>&1 </dev/null &) ; exit' >/dev/null 2>&1 </dev/null &)",
+    "cleared environment": "(env -i PATH=\"$PATH\" setsid sh -c '({} >/dev/null 2>&1 &)' &)",
+    "ignores SIGTERM": "(trap '' TERM HUP; setsid {} &) ; trap '' TERM; while :; do sleep 0.01; done",
+    "stopped": "setsid sh -c 'kill -STOP $$; :' & setsid {} & wait",
 }
 
 
 @pytest.mark.parametrize("tty", [False, True], ids=["pipes", "terminal"])
 @pytest.mark.parametrize("escape", ESCAPES)
-async def test_nothing_survives(escape, tty):
-    name = new_name()
-    process = await start(ESCAPES[escape].format(name), tty=tty)
-    await until_there(name)
+async def test_nothing_survives(escape, tty, stayer):
+    # Without the trap, the end of a leader on a terminal ends by SIGHUP what has not escaped yet.
+    process = await start("trap '' HUP; " + ESCAPES[escape].format(stayer.command), tty=tty)
+    await stayer.up()
     await process.kill_tree()
-    assert sleepers(name) == []
+    assert stayer.alive() == set()
     assert process.returncode is not None
     assert Census().members(process._mark, None) == set()
 
 
-async def test_nothing_survives_long_after_the_leader_has_ended():
-    name = new_name()
-    process = await start(f"setsid sleep {name} >/dev/null 2>&1 & sleep {name} >/dev/null 2>&1 &")
+async def test_nothing_survives_long_after_the_leader_has_ended(stayer):
+    process = await start(f"setsid {stayer.command} >/dev/null 2>&1 & {stayer.command} >/dev/null 2>&1 &")
     while await process.read():
         pass
     assert await process.wait() == 0
-    await until_there(name, 2)
+    await stayer.up(2)
     await process.kill_tree()
-    assert sleepers(name) == []
+    assert stayer.alive() == set()
 
 
-async def test_processes_without_pidfd_are_ended_as_well(monkeypatch):
+async def test_processes_without_pidfd_are_ended_as_well(monkeypatch, stayer):
     monkeypatch.setattr(process_tree, "_open_handle", lambda pid: None)
-    name = new_name()
-    process = await start(f"trap '' TERM; setsid sleep {name} & wait; wait")
-    await until_there(name)
+    process = await start(f"trap '' TERM; setsid {stayer.command} & wait; wait")
+    await stayer.up()
     await process.kill_tree()
-    assert sleepers(name) == []
+    assert stayer.alive() == set()
 
 
-async def test_other_trees_and_our_own_process_are_left_alone():
-    first, second = new_name(), new_name()
-    one, other = await start(f"sleep {first} & wait"), await start(f"sleep {second} & wait")
-    await until_there(first)
-    await until_there(second)
+async def test_other_trees_and_our_own_process_are_left_alone(stayer, tmp_path):
+    one = await start("exec sleep 1000")
+    other = await start(f"{stayer.command} & wait")
+    await stayer.up()
     await one.kill_tree()
-    assert (sleepers(first), len(sleepers(second)), other.returncode) == ([], 1, None)
+    assert (len(stayer.alive()), other.returncode) == (1, None)
     await other.kill_tree()
 
 
-async def test_an_outer_agent_finds_what_an_inner_one_started(monkeypatch):
+async def test_an_outer_agent_finds_what_an_inner_one_started(monkeypatch, stayer):
     outer, inner = TreeMark.new(), TreeMark.new()
     monkeypatch.setenv(process_tree.MARK_VARIABLE, outer.text)
     assert inner.on({"A": "1"}) == {"A": "1", process_tree.MARK_VARIABLE: f"{outer.text}:{inner.text}"}
-    name = new_name()
-    process = await start(f"setsid sleep {name} & wait")
-    await until_there(name)
-    assert set(sleepers(name)) < Census().members(outer, None)
+    process = await start(f"setsid {stayer.command} & wait")
+    await stayer.up()
+    assert stayer.alive() < Census().members(outer, None)
     await process.kill_tree()
 
 
-async def test_cancelling_does_not_stop_it_half_way():
-    name = new_name()
-    process = await start(f"trap '' TERM; setsid sleep {name} & while :; do sleep 0.01; done")
-    await until_there(name)
+async def test_cancelling_does_not_stop_it_half_way(stayer):
+    process = await start(f"trap '' TERM; setsid {stayer.command} & while :; do sleep 0.01; done")
+    await stayer.up()
     with anyio.CancelScope() as scope:
         scope.cancel()
         await process.kill_tree()
-    assert (sleepers(name), process.returncode) == ([], 137)
+    assert (stayer.alive(), process.returncode) == (set(), 137)
 
 
 async def test_output_that_was_not_read_is_kept():
@@ -172,13 +185,12 @@ async def test_ending_many_at_once_lists_the_processes_once_for_all(monkeypatch)
     assert len(taken) == 1
 
 
-async def test_what_another_user_runs_is_left_alone(monkeypatch):
+async def test_what_another_user_runs_is_left_alone(monkeypatch, stayer):
     real = os.kill
-    name = new_name()
-    process = await start(f"setsid sleep {name} >/dev/null 2>&1 & exit")
+    process = await start(f"setsid {stayer.command} >/dev/null 2>&1 & exit")
     await process.wait()
-    await until_there(name)
-    (pid,) = sleepers(name)
+    await stayer.up()
+    (pid,) = stayer.alive()
 
     def refuse(target: int, signum: int) -> None:
         if target == pid:
@@ -188,10 +200,10 @@ async def test_what_another_user_runs_is_left_alone(monkeypatch):
     monkeypatch.setattr(os, "kill", refuse)
     with anyio.fail_after(5):
         await process.kill_tree()
-    assert sleepers(name) == [pid]
+    assert stayer.alive() == {pid}
     monkeypatch.undo()
     await process.kill_tree()
-    assert sleepers(name) == []
+    assert stayer.alive() == set()
 
 
 async def test_a_process_that_nothing_ends_is_named(monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from typing import Any
 
@@ -193,6 +194,8 @@ def test_undecodable_variable_does_no_harm() -> None:
 
 # -- properties -----------------------------------------------------------------------------------------
 
+EXAMPLES = int(os.environ.get("REDACT_EXAMPLES", "300"))
+
 ENVIRON = {
     "A_SECRET": "nsecret1",  # begins like the end of an escape
     "B_SECRET": "00e9abcd",  # hexadecimal, as in \\u00e9abcd
@@ -213,7 +216,7 @@ PIECES = st.sampled_from(
         *["n", "u00", "é0", "@", "://", "-", "_", "[REDACTED:jwt]", "[REDACTED:", ";base64,", "A" * 70, "\0", " "],
     ]
 )
-TEXTS = st.lists(PIECES, max_size=8).map("".join) | st.text(max_size=20)
+TEXTS = st.lists(PIECES, max_size=8).map("".join) | st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 VALUES = st.recursive(
     TEXTS | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.none() | st.booleans(),
     lambda inner: (
@@ -225,34 +228,29 @@ VALUES = st.recursive(
 )
 
 
-def shape(value: Any) -> Any:
-    """A value with its texts blanked out: what redaction must not change."""
+def skeleton(value: Any) -> Any:
+    """Parsed JSON with its texts blanked out: what redaction must not change. Objects come as lists of values,
+    because two redacted names may coincide."""
     if isinstance(value, str):
         return ""
-    if isinstance(value, list):
-        return [shape(entry) for entry in value]
-    if isinstance(value, dict):
-        return sorted(map(str, map(shape, value.values())))
-    return value
+    return [skeleton(entry) for entry in value] if isinstance(value, list) else value
 
 
-@settings(max_examples=400, deadline=None)
+def parsed(data: bytes) -> Any:
+    return skeleton(json.loads(data, object_pairs_hook=lambda pairs: [entry for _, entry in pairs]))
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(value=VALUES, plain=st.booleans())
 def test_json_stays_json_of_the_same_shape_and_a_second_pass_changes_nothing(value: Any, plain: bool) -> None:
     redactor = Redactor(ENVIRON)
-    data = json.dumps(value, ensure_ascii=plain).encode("utf-8", "surrogatepass" if not plain else "strict")
-    try:
-        before = json.loads(data)
-    except UnicodeDecodeError:
-        return  # lone surrogates have no UTF-8
+    data = orjson.dumps(value) if plain else json.dumps(value).encode()
     once = redactor.redact_bytes(data)
-    after = json.loads(once)
-    if not isinstance(before, dict) or len(after) == len(before):  # two redacted names may coincide
-        assert shape(after) == shape(before) or "REDACTED" in json.dumps(after)
+    assert parsed(once) == parsed(data)
     assert redactor.redact_bytes(once) == once
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(before=TEXTS, pair=st.sampled_from(ALL), after=TEXTS)
 def test_secret_between_any_neighbours_does_not_survive(before: str, pair: tuple[str, str], after: str) -> None:
     secret = pair[1]

@@ -271,6 +271,9 @@ async def _poll_gone(pids: set[int]) -> None:
 
 
 def _exists(pid: int) -> bool:
+    if _has_proc():
+        row = _row(pid)
+        return row is not None and not row.zombie
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -244,6 +244,7 @@ if TYPE_CHECKING:
     )
     from codex_kernel.engine import (
         Engine as Engine,
+        OpenedThread as OpenedThread,
         ThreadOptions as ThreadOptions,
     )
     from codex_kernel.thread import (

@@ -199,7 +199,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "codex_kernel.files": ("remove_file", "replace_file", "resolve_confined"),
     "codex_kernel.images": ("ImageError", "load_image_data_url"),
     "codex_kernel.config": ("Config", "ConfigSources", "codex_home", "load_config", "parse_value", "split_override"),
-    "codex_kernel.engine": ("Engine", "ThreadOptions"),
+    "codex_kernel.engine": ("Engine", "OpenedThread", "ThreadOptions"),
     "codex_kernel.thread": ("EndOfThread", "Thread"),
     "codex_kernel.invocation": ("Invocation",),
     "codex_kernel.git_info": ("git_head", "git_root"),

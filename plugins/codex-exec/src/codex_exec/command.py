@@ -1,0 +1,73 @@
+"""The command line of `codex exec`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+EPILOG = """\b
+Examples:
+  codex exec "make the failing test pass" -s workspace-write
+  git diff | codex exec "review this"
+  codex exec --json "list the TODOs" | jq .
+  codex exec resume --last "and now the docs"
+
+\b
+Exit codes:
+  0 done   1 failed   2 usage   3 config   4 plugin   5 login   6 model server
+  7 sandbox   8 disk   9 limit   130 interrupted   143 terminated"""
+
+
+@click.command(
+    "exec",
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.argument("words", nargs=-1, metavar="[PROMPT | - | resume [ID] [PROMPT]]")
+@click.option("-m", "--model", metavar="NAME", help="The model to use.")
+@click.option("-s", "--sandbox", metavar="MODE", help="read-only (default), workspace-write or danger-full-access.")
+@click.option("-C", "--cd", "cwd", metavar="DIR", help="Work in this folder.")
+@click.option("--add-dir", multiple=True, metavar="DIR", help="Another writable folder.")
+@click.option("-i", "--image", "images", multiple=True, metavar="FILE", help="Attach an image to the prompt.")
+@click.option(
+    "-c", "--config", "overrides", multiple=True, metavar="KEY=VALUE", help="Set a configuration value (TOML)."
+)
+@click.option("-p", "--profile", metavar="NAME", help="Layer $CODEX_HOME/NAME.config.toml over the configuration.")
+@click.option("--oss", is_flag=True, default=None, help="Use a local model server.")
+@click.option("--local-provider", metavar="ID", help="Which one: ollama, lmstudio, llamacpp or vllm.")
+@click.option(
+    "--json", "--experimental-json", "as_json", is_flag=True, help="Print events to stdout, one JSON object a line."
+)
+@click.option("-o", "--output-last-message", metavar="FILE", help="Write the agent's last message to this file.")
+@click.option("--output-schema", metavar="FILE", help="A JSON Schema that the last message has to follow.")
+@click.option("--color", type=click.Choice(["always", "never", "auto"]), default="auto", help="Colours on stderr.")
+@click.option("--ephemeral", is_flag=True, help="Keep no record of the session.")
+@click.option("--skip-git-repo-check", is_flag=True, help="Also work outside a Git repository.")
+@click.option("--ignore-user-config", is_flag=True, help="Do not read $CODEX_HOME/config.toml.")
+@click.option(
+    "--dangerously-bypass-approvals-and-sandbox",
+    "--yolo",
+    "bypass",
+    is_flag=True,
+    default=None,
+    help="Confine nothing. Only for machines that are confined themselves.",
+)
+@click.option("--last", is_flag=True, help="resume: the newest session of this folder.")
+@click.option("--all", "all_folders", is_flag=True, help="resume --last: of any folder.")
+@click.option("--enable", multiple=True, hidden=True)
+@click.option("--disable", multiple=True, hidden=True)
+@click.option("--full-auto", is_flag=True, default=None, hidden=True)
+@click.pass_obj
+def exec_command(invocation: Any, /, **given: Any) -> int:
+    """Run the agent on one prompt, without a terminal UI.
+
+    Progress goes to stderr, the final message to stdout. Without PROMPT, or with -, it is read from stdin;
+    with both, stdin is appended. Nobody is asked anything: what is not permitted is refused, and the model
+    is told.
+
+    `codex exec resume ID PROMPT` continues a recorded session by id, unique prefix or name.
+    """
+    from .session import run_exec
+
+    return run_exec(invocation, given)

@@ -1,0 +1,127 @@
+"""From the command line to configuration: flags of `exec` win over root options, both over config.toml."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from codex_plugin_sdk import Config, ConfigSources, UserError, codex_home, load_config, split_override
+
+if TYPE_CHECKING:
+    from codex_plugin_sdk import Invocation
+
+GIT_CHECK = "Not inside a trusted directory and --skip-git-repo-check was not specified."
+DEFAULT_LOCAL = "ollama"
+LOCAL_MODELS = {"ollama": "gpt-oss:20b", "lmstudio": "openai/gpt-oss-20b"}
+
+
+class ExecOptions:
+    """All options of one `exec`, root options included. `words` are the positional arguments."""
+
+    def __init__(self, invocation: Invocation, given: Mapping[str, Any]) -> None:
+        merged = {**invocation.flags, **{name: found for name, found in given.items() if found not in (None, ())}}
+        self._given = merged
+        self.words: Sequence[str] = merged.get("words", ())
+        self.images: Sequence[str] = _split(invocation.flags.get("images", ()), given.get("images", ()))
+        self.add_dirs = [*invocation.flags.get("add_dir", ()), *given.get("add_dir", ())]
+        self.overrides = [*invocation.overrides, *given.get("overrides", ())]
+        self.overrides += [f"features.{name}=true" for name in given.get("enable", ())]
+        self.overrides += [f"features.{name}=false" for name in given.get("disable", ())]
+        self.cwd = os.path.abspath(os.path.expanduser(merged.get("cwd") or _current_folder()))
+        self.environ = invocation.environ
+
+    def flag(self, name: str) -> Any:
+        """The value of an option, None when it was not given."""
+        return self._given.get(name)
+
+    def config(self) -> Config:
+        """The configuration with all layers. Raises `ConfigError`."""
+        sources = ConfigSources(
+            codex_home=codex_home(self.environ),
+            overrides=tuple(split_override(text) for text in self.overrides),
+            profile=self.flag("profile"),
+            ignore_user_config=bool(self.flag("ignore_user_config")),
+            environ=self.environ,
+        )
+        config = load_config(sources)
+        for key, value in self._flag_values(config).items():
+            config.merge_key(key, value, "the command line")
+        return config
+
+    def _flag_values(self, config: Config) -> dict[str, Any]:
+        # Nobody is there to be asked, whatever the configuration says.
+        values: dict[str, Any] = {"approval_policy": "never"}
+        if self.flag("model"):
+            values["model"] = self.flag("model")
+        if self.flag("full_auto"):
+            values["sandbox_mode"] = "workspace-write"
+        if self.flag("sandbox"):
+            values["sandbox_mode"] = self.flag("sandbox")
+        if self.flag("bypass"):
+            values["sandbox_mode"] = "danger-full-access"
+        if self.flag("oss") or self.flag("local_provider"):
+            values.update(self._local(config))
+        if self.add_dirs:
+            key = "sandbox_workspace_write.writable_roots"
+            more = (os.path.abspath(os.path.join(self.cwd, os.path.expanduser(path))) for path in self.add_dirs)
+            values[key] = [*config.strings(key), *more]
+        return values
+
+    def _local(self, config: Config) -> dict[str, str]:
+        provider = self.flag("local_provider") or config.get("oss_provider", str) or DEFAULT_LOCAL
+        values = {"model_provider": provider}
+        if not self.flag("model") and provider in LOCAL_MODELS:
+            values["model"] = LOCAL_MODELS[provider]
+        return values
+
+    def check_folder(self, config: Config) -> None:
+        """Raise `UserError` unless the folder exists and is under version control, trusted, or meant."""
+        if not os.path.isdir(self.cwd):
+            raise UserError(f"{self.cwd} is not a folder", hint="choose an existing working directory with -C DIR")
+        if self.flag("skip_git_repo_check") or self.flag("bypass"):
+            return
+        from codex_plugin_sdk import git_root
+
+        if git_root(self.cwd) is None and not _trusted(config, self.cwd):
+            raise UserError(GIT_CHECK)
+
+
+def read_schema(path: str | None) -> Mapping[str, Any] | None:
+    """The JSON Schema of `--output-schema`. Raises `UserError` for a file that cannot be one."""
+    if path is None:
+        return None
+    import orjson
+
+    try:
+        with open(path, "rb") as file:
+            found = orjson.loads(file.read())
+    except OSError as error:
+        raise UserError(f"Failed to read output schema file {path}: {error.strerror}") from error
+    except orjson.JSONDecodeError as error:
+        raise UserError(f"Output schema file {path} is not valid JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise UserError(f"Output schema file {path} does not hold a JSON object", hint="a schema is an object")
+    return found
+
+
+def _split(*groups: Sequence[str]) -> list[str]:
+    return [path for group in groups for text in group for path in text.split(",") if path]
+
+
+def _current_folder() -> str:
+    try:
+        return os.getcwd()
+    except OSError as error:
+        raise UserError(
+            "the working directory is gone", hint="cd to a folder that exists, or name one with -C"
+        ) from error
+
+
+def _trusted(config: Config, cwd: str) -> bool:
+    for path, table in config.table("projects").items():
+        if isinstance(table, Mapping) and table.get("trust_level") == "trusted":
+            real = os.path.realpath(path)
+            if os.path.realpath(cwd) == real or os.path.realpath(cwd).startswith(real.rstrip("/") + "/"):
+                return True
+    return False

@@ -1,0 +1,198 @@
+"""One `codex exec`: a thread, one turn, a renderer, and signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from codex_plugin_sdk import (
+    Engine,
+    Event,
+    ExitCode,
+    LocalImageInput,
+    RenderSetup,
+    TextInput,
+    ThreadOptions,
+    TurnCompleted,
+    TurnFailed,
+    TurnInterrupted,
+    TurnOverrides,
+    UserError,
+    UserTurn,
+)
+
+from .options import ExecOptions, read_schema
+from .prompt import read_prompt
+
+if TYPE_CHECKING:
+    from anyio import CancelScope
+
+    from codex_plugin_sdk import Invocation, OpenedThread, Renderer, Thread
+
+SIGNAL_BASE = 128
+
+
+def run_exec(invocation: Invocation, given: Mapping[str, Any]) -> int:
+    """Carry out the command; returns the exit code. Raises `CodexError` for what is wrong before the turn."""
+    options = ExecOptions(invocation, given)
+    config = options.config()
+    options.check_folder(config)
+    schema = read_schema(options.flag("output_schema"))
+    engine = Engine(config=config, plugins=invocation.plugins, environ=invocation.environ)
+    thread_id, argument = _target(engine, options)
+    prompt = read_prompt(argument)
+    renderer = _renderer(invocation, options)
+    images = tuple(LocalImageInput(path=path) for path in options.images)
+    op = UserTurn(input=(TextInput(text=prompt), *images), overrides=TurnOverrides(output_schema=schema))
+    opened = engine.prepare(ThreadOptions(cwd=options.cwd, resume=thread_id, ephemeral=bool(options.flag("ephemeral"))))
+    # The turn is opened before the event loop is imported: its first request is then already on its way.
+    opened.begin(op)
+    import anyio
+
+    session = _Session(opened, renderer, invocation.debug)
+    anyio.run(session.run)
+    _write_last_message(options.flag("output_last_message"), session.last_message)
+    if session.broken_pipe:
+        raise BrokenPipeError
+    return session.exit_code
+
+
+class _Session:
+    """Feeds the renderer until the turn has ended."""
+
+    def __init__(self, opened: OpenedThread, renderer: Renderer, debug: bool) -> None:
+        self._opened = opened
+        self._renderer: Renderer | None = renderer
+        self._debug = debug
+        self._signal = 0
+        self.exit_code: int = ExitCode.FAILED
+        self.last_message: str | None = None
+        self.broken_pipe = False
+
+    async def run(self) -> None:
+        """The thread from its first event to the end of its turn."""
+        import anyio
+
+        async with self._opened.running() as thread, anyio.create_task_group() as tasks:
+            tasks.start_soon(self._watch_signals, thread, tasks.cancel_scope)
+            await self._follow(thread)
+            tasks.cancel_scope.cancel()
+        self._render_end()
+
+    async def _follow(self, thread: Thread) -> None:
+        while True:
+            event = await thread.next_event()
+            await self._render(event, thread)
+            match event.msg:
+                case TurnCompleted(last_agent_message=text):
+                    self.exit_code, self.last_message = ExitCode.OK, text
+                    return
+                case TurnFailed(error=error):
+                    self.exit_code = error.exit_code
+                    return
+                case TurnInterrupted():
+                    self.exit_code = SIGNAL_BASE + (self._signal or signal.SIGINT)
+                    return
+
+    async def _watch_signals(self, thread: Thread, scope: CancelScope) -> None:
+        import anyio
+
+        from codex_plugin_sdk import Interrupt
+
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for number in signals:
+                if self._signal:  # a second one: whoever sends it does not want to wait
+                    self.exit_code = SIGNAL_BASE + number
+                    scope.cancel()
+                    return
+                self._signal = number
+                await thread.submit(Interrupt(reason="interrupted"))
+
+    async def _render(self, event: Event, thread: Thread) -> None:
+        if self._renderer is None:
+            return
+        try:
+            self._renderer.handle(event)
+        except BrokenPipeError:
+            from codex_plugin_sdk import Interrupt
+
+            self._renderer, self.broken_pipe = None, True
+            await thread.submit(Interrupt(reason="nobody reads the output any more"))
+        except Exception as error:  # noqa: BLE001 - observers can never hurt a turn
+            self._drop(error)
+
+    def _render_end(self) -> None:
+        if self._renderer is None:
+            return
+        try:
+            self._renderer.close()
+        except BrokenPipeError:
+            self.broken_pipe = True
+        except Exception as error:  # noqa: BLE001 - observers can never hurt a turn
+            self._drop(error)
+
+    def _drop(self, error: Exception) -> None:
+        self._renderer = None
+        sys.stderr.write(f"warning: the renderer failed and shows nothing more: {type(error).__name__}: {error}\n")
+        if self._debug:
+            import traceback
+
+            traceback.print_exception(error)
+
+
+def _target(engine: Engine, options: ExecOptions) -> tuple[str | None, str | None]:
+    """The thread to resume, if any, and the prompt argument."""
+    words = list(options.words)
+    if not words or words[0] != "resume":
+        if options.flag("last"):
+            raise click.UsageError("--last belongs to `codex exec resume`")
+        if len(words) > 1:
+            raise click.UsageError(f"unexpected argument {words[1]!r} found; quote the prompt")
+        return None, words[0] if words else None
+    words = words[1:]
+    thread_id = _newest(engine, options) if options.flag("last") else None
+    if thread_id is None:
+        if not words:
+            raise click.UsageError("resume wants a session id, or --last")
+        found = engine.rollout_store().find(words[0])
+        if found is None:
+            raise UserError(
+                f"no rollout found for thread id {words[0]}", hint="codex exec resume --last takes the newest session"
+            )
+        thread_id = found.thread_id
+        words = words[1:]
+    if len(words) > 1:
+        raise click.UsageError(f"unexpected argument {words[1]!r} found; quote the prompt")
+    return thread_id, words[0] if words else None
+
+
+def _newest(engine: Engine, options: ExecOptions) -> str:
+    page = engine.rollout_store().list(limit=1, cwd=None if options.flag("all_folders") else options.cwd)
+    if not page.threads:
+        raise UserError(f"no recorded session for {options.cwd}", hint="--all takes the newest of any folder")
+    return page.threads[0].thread_id
+
+
+def _renderer(invocation: Invocation, options: ExecOptions) -> Renderer:
+    choice = options.flag("color")
+    color = choice == "always" or (choice != "never" and sys.stderr.isatty() and not options.environ.get("NO_COLOR"))
+    setup = RenderSetup(stdout=sys.stdout, stderr=sys.stderr, color=color, options={"cwd": options.cwd})
+    return invocation.plugins.renderer("jsonl" if options.flag("as_json") else "text").factory(setup)
+
+
+def _write_last_message(path: str | None, text: str | None) -> None:
+    if path is None:
+        return
+    from codex_plugin_sdk import replace_file
+
+    if text is None:
+        sys.stderr.write(f"warning: there is no last message; {path} is empty\n")
+    try:
+        replace_file(os.path.abspath(path), (text or "").encode("utf-8", "replace"))
+    except OSError as error:
+        raise UserError(f"the last message could not be written to {path}: {error.strerror}") from error

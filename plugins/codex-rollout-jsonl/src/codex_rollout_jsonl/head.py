@@ -1,0 +1,132 @@
+"""A thread's summary from the beginning of its rollout."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+
+from codex_plugin_sdk import ThreadSummary, is_uuid, uuid7_unix_ms
+
+from .failures import store_error
+from .layout import thread_id_of
+from .tail import pread_all
+
+_FIRST_READ = 64 * 1024
+_LAST_READ = 1024 * 1024
+_PREVIEW_CHARS = 200
+# How the first user message is marked: as an item, and as older versions wrote it.
+_MARKS = (b'"UserMessage"', b'"user_message"')
+_CONTEXT_STARTS = ("<", "# AGENTS.md")
+
+
+def summarize(path: str, names: Mapping[str, str]) -> ThreadSummary | None:
+    """The summary of a rollout; None if the file is empty or gone. `names` maps thread ids to given names.
+
+    Reads 64 KB, or 1 MB if the first user message is not among them. Raises `StoreError`.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise store_error(error, "read the rollout", path) from error
+    try:
+        status = os.fstat(fd)
+        meta, preview = _read_head(fd, status.st_size)
+    except OSError as error:
+        raise store_error(error, "read the rollout", path) from error
+    finally:
+        os.close(fd)
+    thread_id = thread_id_of(os.path.basename(path)) or _text(meta, "id")
+    if status.st_size == 0 or not thread_id:
+        return None
+    updated_at_ms = status.st_mtime_ns // 1_000_000
+    return ThreadSummary(
+        thread_id=thread_id,
+        path=path,
+        created_at_ms=_created_at_ms(thread_id, meta, updated_at_ms),
+        updated_at_ms=updated_at_ms,
+        cwd=_text(meta, "cwd"),
+        preview=preview[:_PREVIEW_CHARS],
+        model_provider=_text(meta, "model_provider"),
+        source=_text(meta, "source"),
+        name=names.get(thread_id, ""),
+        size_bytes=status.st_size,
+    )
+
+
+def _read_head(fd: int, size: int) -> tuple[Mapping[str, Any], str]:
+    """The payload of `session_meta` and the first user message."""
+    head = pread_all(fd, _FIRST_READ, 0)
+    meta, preview = _scan(head)
+    if size > len(head) and not (meta and preview):
+        meta, preview = _scan(pread_all(fd, _LAST_READ, 0))
+    return meta, preview
+
+
+def _scan(head: bytes) -> tuple[Mapping[str, Any], str]:
+    lines = head.split(b"\n")
+    meta = _payload(lines[0], "session_meta")
+    for line in lines[1:]:
+        if any(mark in line for mark in _MARKS):
+            text = _user_event(_payload(line, "event_msg"))
+            if text:
+                return meta, text
+    return meta, _first_message(lines[1:])
+
+
+def _first_message(lines: Iterable[bytes]) -> str:
+    """The first message of the user among the response items, past what is context."""
+    for line in lines:
+        if b'"role":"user"' not in line and b'"role": "user"' not in line:
+            continue
+        payload = _payload(line, "response_item")
+        if payload.get("role") == "user":
+            text = _joined(payload.get("content"))
+            if text and not text.startswith(_CONTEXT_STARTS):
+                return text
+    return ""
+
+
+def _user_event(payload: Mapping[str, Any]) -> str:
+    if payload.get("type") == "user_message":
+        return _text(payload, "message").strip()
+    item = payload.get("item")
+    if payload.get("type") == "item_completed" and isinstance(item, dict) and item.get("type") == "UserMessage":
+        return _joined(item.get("content"))
+    return ""
+
+
+def _joined(content: object) -> str:
+    parts = content if isinstance(content, list) else ()
+    texts = (part.get("text") for part in parts if isinstance(part, dict))
+    return "".join(text for text in texts if isinstance(text, str)).strip()
+
+
+def _payload(line: bytes, kind: str) -> Mapping[str, Any]:
+    """The payload of a whole line of this type; empty for any other, and for one that the read cut off."""
+    try:
+        found = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return {}
+    payload = found.get("payload") if isinstance(found, dict) and found.get("type") == kind else None
+    return payload if isinstance(payload, dict) else {}
+
+
+def _text(payload: Mapping[str, Any], member: str) -> str:
+    found = payload.get(member)
+    return found if isinstance(found, str) else ""
+
+
+def _created_at_ms(thread_id: str, meta: Mapping[str, Any], otherwise: int) -> int:
+    if is_uuid(thread_id) and thread_id[14] == "7":
+        return uuid7_unix_ms(thread_id)
+    from datetime import datetime
+
+    try:
+        return int(datetime.fromisoformat(_text(meta, "timestamp")).timestamp() * 1000)
+    except ValueError:
+        return otherwise

@@ -1,0 +1,141 @@
+"""Where rollouts lie and what they are called.
+
+`$CODEX_HOME/sessions/YYYY/MM/DD/rollout-YYYY-MM-DDTHH-MM-SS-<thread id>.jsonl`, in local time; archived ones
+keep their name in `$CODEX_HOME/archived_sessions/`. A name therefore sorts by time, and listing reads folders
+only.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator
+
+from codex_plugin_sdk import StoreError, UserError, is_uuid, uuid7_unix_ms
+
+from .failures import store_error
+
+SESSIONS = "sessions"
+ARCHIVED = "archived_sessions"
+_PREFIX = "rollout-"
+_SUFFIX = ".jsonl"
+_ID_AT = len("rollout-YYYY-MM-DDTHH-MM-SS-")
+_DAY_MS = 24 * 60 * 60 * 1000
+_DAY_FOLDER = re.compile(r"\d{4}/\d\d/\d\d")
+
+
+def rollout_name(thread_id: str, created_at_ms: int) -> str:
+    """The file name of a rollout. Raises `StoreError` for an id that cannot be part of one."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}", thread_id):
+        raise StoreError(f"{thread_id!r} cannot name a rollout", operation="create a rollout")
+    moment = time.strftime("%Y-%m-%dT%H-%M-%S", time.localtime(created_at_ms / 1000))
+    return f"{_PREFIX}{moment}-{thread_id}{_SUFFIX}"
+
+
+def day_folder(at_ms: int) -> str:
+    """`YYYY/MM/DD` of a moment, in local time."""
+    return time.strftime("%Y/%m/%d", time.localtime(at_ms / 1000))
+
+
+def thread_id_of(name: str) -> str:
+    """The thread id in a file name; empty if it is no rollout's."""
+    if not name.startswith(_PREFIX) or not name.endswith(_SUFFIX):
+        return ""
+    return name[_ID_AT : -len(_SUFFIX)]
+
+
+def recorded(home: str, before: tuple[str, str] | None = None) -> Iterator[tuple[str, str]]:
+    """Day folder and file name of every rollout that is not archived, newest first; with `before`, only
+    those that come after it in this order. Raises `StoreError`."""
+    root = os.path.join(home, SESSIONS)
+    for day in _days(root):
+        if before is not None and day > before[0]:
+            continue
+        for name in sorted(_listed(os.path.join(root, day)), reverse=True):
+            if thread_id_of(name) and (before is None or (day, name) < before):
+                yield day, name
+
+
+def path_of(home: str, day: str, name: str) -> str:
+    """The path of what `recorded` yields."""
+    return os.path.join(home, SESSIONS, day, name)
+
+
+def archived(home: str) -> Iterator[str]:
+    """Paths of the archived rollouts, newest first. Raises `StoreError`."""
+    root = os.path.join(home, ARCHIVED)
+    for name in sorted(_listed(root), reverse=True):
+        if thread_id_of(name):
+            yield os.path.join(root, name)
+
+
+def path_of_thread(home: str, thread_id: str) -> str | None:
+    """Where the rollout of a thread lies. Raises `StoreError`."""
+    for path in _likely(home, thread_id):
+        return path
+    ending = f"-{thread_id}{_SUFFIX}"
+    for day, name in recorded(home):
+        if name.endswith(ending) and thread_id_of(name) == thread_id:
+            return path_of(home, day, name)
+    return next((path for path in archived(home) if thread_id_of(os.path.basename(path)) == thread_id), None)
+
+
+def _likely(home: str, thread_id: str) -> Iterator[str]:
+    """The id tells when the thread began: three days, for it does not tell the time zone."""
+    if not is_uuid(thread_id) or thread_id[14] != "7":
+        return
+    created = uuid7_unix_ms(thread_id)
+    for day_ms in (created, created - _DAY_MS, created + _DAY_MS):
+        folder = os.path.join(home, SESSIONS, day_folder(day_ms))
+        for name in _listed(folder):
+            if thread_id_of(name) == thread_id:
+                yield os.path.join(folder, name)
+
+
+def _days(root: str) -> Iterator[str]:
+    """The day folders, newest first. They are read as they are needed."""
+    for year in sorted(_listed(root), reverse=True):
+        for month in sorted(_listed(os.path.join(root, year)) if _is_number(year, 4) else (), reverse=True):
+            days = _listed(os.path.join(root, year, month)) if _is_number(month, 2) else ()
+            for day in sorted(days, reverse=True):
+                if _is_number(day, 2):
+                    yield f"{year}/{month}/{day}"
+
+
+def _is_number(text: str, digits: int) -> bool:
+    return len(text) == digits and text.isascii() and text.isdigit()
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []  # nothing recorded yet, or removed while we looked
+    except OSError as error:
+        raise store_error(error, "list rollouts in", folder) from error
+
+
+# -- cursors --------------------------------------------------------------------------------------------
+
+
+def encode_cursor(day: str, name: str) -> str:
+    """An opaque cursor that stands behind this rollout."""
+    from base64 import urlsafe_b64encode
+
+    return urlsafe_b64encode(f"{day}/{name}".encode("utf-8", "surrogateescape")).decode("ascii").rstrip("=")
+
+
+def decode_cursor(cursor: str) -> tuple[str, str]:
+    """Day folder and name in a cursor. Raises `UserError` if it is none of ours."""
+    from base64 import urlsafe_b64decode
+    from binascii import Error
+
+    try:
+        text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("utf-8", "surrogateescape")
+    except (Error, ValueError) as error:
+        raise UserError("this cursor is not one of a listing of rollouts", hint="list from the start") from error
+    day, _, name = text.rpartition("/")
+    if not _DAY_FOLDER.fullmatch(day) or not thread_id_of(name):
+        raise UserError("this cursor is not one of a listing of rollouts", hint="list from the start")
+    return day, name

@@ -1,0 +1,84 @@
+"""Reading rollouts, ours and others', one line at a time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import orjson
+
+from codex_plugin_sdk import RolloutLine
+
+from .failures import store_error
+
+_BUFFER = 256 * 1024
+_HEAD = re.compile(rb'\{"timestamp":"([^"\\]{0,64})",(?:"ordinal":(\d{1,18}),)?"type":"([a-z_]{1,64})","payload":')
+_METADATA = b',"metadata":{'
+
+
+def read_lines(path: str) -> Iterator[RolloutLine]:
+    """The lines of a file that can be read, in order; the others (torn, foreign, blank) are passed over.
+
+    Holds one line at a time. Raises `StoreError` when the file itself cannot be read.
+    """
+    try:
+        with open(path, "rb", buffering=_BUFFER) as file:
+            for raw in file:
+                line = parse_line(raw)
+                if line is not None:
+                    yield line
+    except OSError as error:
+        raise store_error(error, "read the rollout", path) from error
+
+
+def parse_line(raw: bytes) -> RolloutLine | None:
+    """One line, or None if it is none. The payload is sliced out wherever that is exact."""
+    raw = raw.strip()
+    match = _HEAD.match(raw)
+    if match is not None and raw.endswith(b"}"):
+        payload = _sliced(raw, match.end())
+        if payload is not None:
+            stamp, ordinal, kind = match.groups()
+            return RolloutLine(
+                type=kind.decode("ascii"),
+                payload=payload,
+                timestamp=stamp.decode("utf-8", "replace"),
+                ordinal=None if ordinal is None else int(ordinal),
+            )
+    return _parsed(raw)
+
+
+def _sliced(raw: bytes, begin: int) -> bytes | None:
+    """The payload, if it is the last member or only `metadata` follows it."""
+    body = raw[begin:-1]
+    # A structural comma cannot stand within a string, so what follows the last such mark either is the member
+    # of the line itself, or does not parse on its own.
+    at = body.rfind(_METADATA, -4096)
+    if at >= 0 and _is_json(b"{" + body[at + 1 :] + b"}"):
+        body = body[:at]
+    return body if _is_json(body) else None
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+def _parsed(raw: bytes) -> RolloutLine | None:
+    """A line in any other form, by decoding it."""
+    try:
+        line = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(line, dict) or not isinstance(line.get("type"), str) or "payload" not in line:
+        return None
+    stamp, ordinal = line.get("timestamp"), line.get("ordinal")
+    return RolloutLine(
+        type=line["type"],
+        payload=orjson.dumps(line["payload"]),
+        timestamp=stamp if isinstance(stamp, str) else "",
+        ordinal=ordinal if isinstance(ordinal, int) and not isinstance(ordinal, bool) else None,
+    )
