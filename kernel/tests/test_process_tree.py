@@ -107,7 +107,7 @@ async def test_processes_without_pidfd_are_ended_as_well(monkeypatch, stayer):
     assert stayer.alive() == set()
 
 
-async def test_other_trees_and_our_own_process_are_left_alone(stayer, tmp_path):
+async def test_other_trees_and_our_own_process_are_left_alone(stayer):
     one = await start("exec sleep 1000")
     other = await start(f"{stayer.command} & wait")
     await stayer.up()

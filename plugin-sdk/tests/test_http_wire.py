@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codex_plugin_sdk.http import wire
@@ -74,6 +74,7 @@ def test_request_head_is_complete():
     )
 
 
+@settings(deadline=None)
 @given(sizes=st.lists(st.sampled_from([0, 1, 10, 70_000, 131_072, 131_073, 400_000]), max_size=8))
 def test_pieces_are_the_body_in_order_and_of_bounded_size(sizes):
     body = [bytes([65 + at]) * size for at, size in enumerate(sizes)]
@@ -151,6 +152,7 @@ def read(body: wire.Body, data: bytes, cuts: list[int]) -> bytes:
     return b"".join(found)
 
 
+@settings(deadline=None)
 @given(
     parts=st.lists(st.binary(min_size=1, max_size=40), max_size=8),
     extension=st.sampled_from([b"", b";x=y", b" "]),
@@ -167,6 +169,7 @@ def test_chunked_body_reads_alike_however_it_is_split(parts, extension, trailers
     body.eof()
 
 
+@settings(deadline=None)
 @given(content=st.binary(max_size=60), rest=st.binary(max_size=5), cuts=st.lists(st.integers(0, 70), max_size=5))
 def test_sized_body_stops_at_its_size(content, rest, cuts):
     body = wire.SizedBody(len(content))

@@ -42,7 +42,8 @@ class Program:
         """One run of `exec`, with its figures."""
         (self.home / "config.toml").write_text(CONFIG.format(url=server.base_url))
         env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-        env |= {"CODEX_HOME": str(self.home), "BENCH_KEY": "k"}
+        # A home without a shell profile: what a profile costs is neither program's doing.
+        env |= {"CODEX_HOME": str(self.home), "BENCH_KEY": "k", "HOME": str(self.home)}
         before = len(server.requests)
         started = time.monotonic()
         with subprocess.Popen(
@@ -57,7 +58,7 @@ class Program:
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
         whole = time.monotonic() - started
-        arrivals = [request.arrived for request in server.requests[before:]]
+        arrivals = [request.arrived_s for request in server.requests[before:]]
         return Run(
             status=process.returncode,
             whole_ms=whole * 1000,

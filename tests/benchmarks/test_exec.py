@@ -72,7 +72,9 @@ def gap(program, items, count=40):
 
 
 def test_gap_of_a_command(programs):
-    compare("gap of a tool call `true`", programs, lambda p: gap(p, lambda i: call(i, cmd="true")), rounds=5, target=0.25)
+    compare(
+        "gap of a tool call `true`", programs, lambda p: gap(p, lambda i: call(i, cmd="true")), rounds=5, target=0.25
+    )
 
 
 def test_gap_without_a_process(programs):
@@ -96,7 +98,7 @@ def patch(files):
 def test_patch_of_many_files(programs, files):
     def once(program):
         items = [CustomToolCall(call_id="p", name="apply_patch", input=patch(files), id="ctc_1")]
-        run = played(program, [items, [say()]], *FULL)
+        run = played(program, [items, [say()]], *EXEC, "-s", "workspace-write")
         assert len(list(program.work.glob("f*.txt"))) == files
         return run.gaps_ms[0]
 
@@ -105,7 +107,7 @@ def test_patch_of_many_files(programs, files):
 
 
 def test_text_deltas(programs):
-    text = "word " * 50_000
+    text = "word " * 400_000
 
     def rate(program):
         few = played(program, [[say()]], *EXEC).whole_ms

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
 from codex_exec.jsonl import JsonlRenderer
 from codex_exec.text import TextRenderer
-
 from codex_plugin_sdk.testing.renderer_kit import RendererCase, RendererConformance
 
 

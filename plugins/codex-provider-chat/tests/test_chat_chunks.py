@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codex_plugin_sdk import (
@@ -114,6 +114,7 @@ def test_content_in_parts_and_refusals_are_text():
     assert message.text == "ano"
 
 
+@settings(deadline=None)
 @given(
     cuts=st.lists(st.integers(0, 2000), max_size=20),
     text=st.text(alphabet=st.characters(codec="utf-8"), max_size=30),

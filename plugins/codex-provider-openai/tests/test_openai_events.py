@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codex_plugin_sdk import (
@@ -89,6 +89,7 @@ def test_patch_streams_under_its_call_id():
     assert {(e.item_id, e.call_id) for e in deltas} == {("ctc_1", "call_2")}
 
 
+@settings(deadline=None)
 @given(cuts=st.lists(st.integers(0, len(WHOLE)), max_size=20), want=st.booleans())
 def test_any_split_gives_the_same_events(cuts, want):
     assert read(WHOLE, cuts, want_deltas=want) == read(WHOLE, want_deltas=want)

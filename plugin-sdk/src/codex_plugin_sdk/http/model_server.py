@@ -12,7 +12,6 @@ from codex_kernel.protocol.value import Value, value
 
 from .client import HttpClient
 from .errors import ConnectFailed, TlsFailed, TransportError
-from .failures import read_error_body, status_error
 from .keys import request_headers
 from .message import HttpRequest, HttpResponse, parse_url
 
@@ -121,6 +120,8 @@ class Answer:
         return self
 
     async def _refuse(self, response: HttpResponse) -> None:
+        from .failures import read_error_body, status_error  # off the way to the first request
+
         body = b""
         try:
             body = await read_error_body(response)

@@ -19,12 +19,13 @@ MAX_HEAD_BYTES = 65_536
 """A response's status line and headers together may be this large; so may the trailers of a body."""
 
 MAX_CHUNK_LINE_BYTES = 4_096
-SEND_BYTES = 131_072
+SEND_BYTES = 262_144
 """Parts of a body are sent in pieces of about this size: small ones together, large ones in slices."""
 
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([^\r\n]*))?\Z")
 _PREFIX = b"HTTP/1."
+_HEX = b"0123456789abcdefABCDEF"
 _STANDARD_REASONS = {
     200: "OK",
     400: "Bad Request",
@@ -211,6 +212,20 @@ class ChunkedBody:
             if stop < 0:
                 self._keep(data[at:])
                 break
+            # Nearly every chunk lies whole in the read behind a plain size line: no state to keep for it.
+            digits = data[at : stop - 1]
+            if (
+                digits
+                and not digits.strip(_HEX)
+                and data[stop - 1] == 13
+                and not self._after_chunk
+                and not self._in_trailers
+            ):
+                after = stop + 1 + int(digits, 16)
+                if after > stop + 1 and data[after : after + 2] == b"\r\n":
+                    content.append(data[stop + 1 : after])
+                    at = after + 2
+                    continue
             self._line(data[at:stop].rstrip(b"\r"))
             at = stop + 1
         if self.done:

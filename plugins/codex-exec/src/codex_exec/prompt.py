@@ -18,7 +18,6 @@ def read_prompt(argument: str | None) -> str:
     if argument is None or argument == "-":
         if argument is None and _is_terminal():
             raise UserError(NO_PROMPT, hint='codex exec "what to do"')
-        sys.stderr.write("Reading prompt from stdin...\n")
         prompt = _stdin_text()
         if not prompt.strip():
             raise UserError("No prompt provided via stdin.", hint='codex exec "what to do"')
@@ -27,7 +26,9 @@ def read_prompt(argument: str | None) -> str:
         return argument
     sys.stderr.write("Reading additional input from stdin...\n")
     more = _stdin_text()
-    return f"{argument}\n\n<stdin>\n{more}\n</stdin>" if more.strip() else argument
+    if not more.strip():
+        return argument
+    return f"{argument}\n\n<stdin>\n{more.removesuffix(chr(10))}\n</stdin>"
 
 
 def _is_terminal() -> bool:

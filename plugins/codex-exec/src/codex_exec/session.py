@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Mapping
@@ -26,15 +25,17 @@ from codex_plugin_sdk import (
     UserTurn,
 )
 
+from .last_message import LastMessageFile
 from .options import ExecOptions, read_schema
 from .prompt import read_prompt
 
 if TYPE_CHECKING:
     from anyio import CancelScope
 
-    from codex_plugin_sdk import Invocation, OpenedThread, Renderer, Thread
+    from codex_plugin_sdk import Config, Invocation, OpenedThread, Renderer, Thread
 
 SIGNAL_BASE = 128
+_REASONING_KEYS = ("hide_agent_reasoning", "show_raw_agent_reasoning")
 
 
 def run_exec(invocation: Invocation, given: Mapping[str, Any]) -> int:
@@ -43,10 +44,11 @@ def run_exec(invocation: Invocation, given: Mapping[str, Any]) -> int:
     config = options.config()
     options.check_folder(config)
     schema = read_schema(options.flag("output_schema"))
+    last_message = LastMessageFile(options.flag("output_last_message"))
     engine = Engine(config=config, plugins=invocation.plugins, environ=invocation.environ)
     thread_id, argument = _target(engine, options)
     prompt = read_prompt(argument)
-    renderer = _renderer(invocation, options)
+    renderer = _renderer(invocation, options, config)
     images = tuple(LocalImageInput(path=path) for path in options.images)
     op = UserTurn(input=(TextInput(text=prompt), *images), overrides=TurnOverrides(output_schema=schema))
     opened = engine.prepare(ThreadOptions(cwd=options.cwd, resume=thread_id, ephemeral=bool(options.flag("ephemeral"))))
@@ -56,7 +58,9 @@ def run_exec(invocation: Invocation, given: Mapping[str, Any]) -> int:
 
     session = _Session(opened, renderer, invocation.debug)
     anyio.run(session.run)
-    _write_last_message(options.flag("output_last_message"), session.last_message)
+    last_message.write(session.last_message)
+    if session.hint and options.flag("as_json"):
+        sys.stderr.write(f"hint: {session.hint}\n")
     if session.broken_pipe:
         raise BrokenPipeError
     return session.exit_code
@@ -72,6 +76,7 @@ class _Session:
         self._signal = 0
         self.exit_code: int = ExitCode.FAILED
         self.last_message: str | None = None
+        self.hint = ""
         self.broken_pipe = False
 
     async def run(self) -> None:
@@ -93,7 +98,7 @@ class _Session:
                     self.exit_code, self.last_message = ExitCode.OK, text
                     return
                 case TurnFailed(error=error):
-                    self.exit_code = error.exit_code
+                    self.exit_code, self.hint = error.exit_code, error.hint
                     return
                 case TurnInterrupted():
                     self.exit_code = SIGNAL_BASE + (self._signal or signal.SIGINT)
@@ -178,21 +183,9 @@ def _newest(engine: Engine, options: ExecOptions) -> str:
     return page.threads[0].thread_id
 
 
-def _renderer(invocation: Invocation, options: ExecOptions) -> Renderer:
+def _renderer(invocation: Invocation, options: ExecOptions, config: Config) -> Renderer:
     choice = options.flag("color")
     color = choice == "always" or (choice != "never" and sys.stderr.isatty() and not options.environ.get("NO_COLOR"))
-    setup = RenderSetup(stdout=sys.stdout, stderr=sys.stderr, color=color, options={"cwd": options.cwd})
+    shown = {"cwd": options.cwd, **{key: config.get(key, bool, False) for key in _REASONING_KEYS}}
+    setup = RenderSetup(stdout=sys.stdout, stderr=sys.stderr, color=color, options=shown)
     return invocation.plugins.renderer("jsonl" if options.flag("as_json") else "text").factory(setup)
-
-
-def _write_last_message(path: str | None, text: str | None) -> None:
-    if path is None:
-        return
-    from codex_plugin_sdk import replace_file
-
-    if text is None:
-        sys.stderr.write(f"warning: there is no last message; {path} is empty\n")
-    try:
-        replace_file(os.path.abspath(path), (text or "").encode("utf-8", "replace"))
-    except OSError as error:
-        raise UserError(f"the last message could not be written to {path}: {error.strerror}") from error

@@ -21,7 +21,6 @@ from codex_plugin_sdk import (
     new_item_id,
     text_message,
 )
-from codex_plugin_sdk.http.failures import event_error
 from codex_plugin_sdk.http.jsondata import count, event_object, printable, whole_events
 
 from .calls import CallAssembler
@@ -64,7 +63,7 @@ class ChunkReader:
                     break
                 body = event_object(data)
                 if name == b"error":
-                    raise event_error(body.get("error") or body)
+                    raise _error_of(body.get("error") or body)
                 self._chunk(body)
         except ProviderError as error:
             return self._taken(), error
@@ -105,7 +104,7 @@ class ChunkReader:
 
     def _chunk(self, body: dict[str, Any]) -> None:
         if body.get("error"):
-            raise event_error(body["error"])
+            raise _error_of(body["error"])
         choices = body.get("choices")
         if not isinstance(choices, list):
             return
@@ -169,6 +168,12 @@ class ChunkReader:
         self._message.pieces.append(text)
         if self._want_deltas:
             self._found.append(TextDelta(item_id=self._message.id, delta=text))
+
+
+def _error_of(error: Any) -> ProviderError:
+    from codex_plugin_sdk.http.failures import event_error  # off the way to the first request
+
+    return event_error(error)
 
 
 def usage_of(raw: Mapping[str, Any]) -> TokenUsage:

@@ -20,7 +20,6 @@ from codex_plugin_sdk import (
     ToolInputTextDelta,
     decode_item,
 )
-from codex_plugin_sdk.http.failures import event_error
 from codex_plugin_sdk.http.jsondata import count, event_object, whole_events
 
 CUT_SHORT = "stream closed before response.completed"
@@ -169,7 +168,7 @@ class ResponseReader:
 
     def _failed(self, body: dict[str, Any]) -> ModelEvent:
         response = body.get("response")
-        raise event_error(response.get("error") if isinstance(response, Mapping) else None)
+        raise _error_of(response.get("error") if isinstance(response, Mapping) else None)
 
     def _incomplete(self, body: dict[str, Any]) -> ModelEvent:
         response = body.get("response")
@@ -179,7 +178,13 @@ class ResponseReader:
 
     def _error(self, body: dict[str, Any]) -> ModelEvent:
         error = body.get("error")
-        raise event_error(error if error else body)
+        raise _error_of(error if error else body)
+
+
+def _error_of(error: Any) -> ProviderError:
+    from codex_plugin_sdk.http.failures import event_error  # off the way to the first request
+
+    return event_error(error)
 
 
 def _id(body: Mapping[str, Any]) -> str:

@@ -11,7 +11,6 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from codex_plugin_sdk import ModelRequest, ProviderError, StreamClosed
-from codex_plugin_sdk.http.failures import event_error
 from codex_plugin_sdk.http.jsondata import loads_lenient, printable
 from codex_plugin_sdk.http.model_server import Answer, ModelServer
 from codex_plugin_sdk.http.sse import SseDecoder
@@ -118,6 +117,8 @@ class SseStream:
         except (StreamClosed, ValueError):
             parsed = None
         if isinstance(parsed, dict) and parsed.get("error"):
+            from codex_plugin_sdk.http.failures import event_error
+
             return event_error(parsed["error"])
         return ProviderError(
             f"{self._answer.url} did not answer with an event stream but with {printable(body)}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -14,6 +15,8 @@ from .failures import store_error
 from .layout import thread_id_of
 from .tail import pread_all
 
+_CWD = re.compile(rb'^[^\n]*?"cwd":\s?("(?:[^"\\\n]|\\.)*")')
+_CWD_READ = 4 * 1024
 _FIRST_READ = 64 * 1024
 _LAST_READ = 1024 * 1024
 _PREVIEW_CHARS = 200
@@ -22,8 +25,9 @@ _MARKS = (b'"UserMessage"', b'"user_message"')
 _CONTEXT_STARTS = ("<", "# AGENTS.md")
 
 
-def summarize(path: str, names: Mapping[str, str]) -> ThreadSummary | None:
-    """The summary of a rollout; None if the file is empty or gone. `names` maps thread ids to given names.
+def summarize(path: str, names: Mapping[str, str], cwd: str | None = None) -> ThreadSummary | None:
+    """The summary of a rollout; None if the file is empty or gone, or its thread began in another folder than
+    `cwd`. `names` maps thread ids to given names.
 
     Reads 64 KB, or 1 MB if the first user message is not among them. Raises `StoreError`.
     """
@@ -35,13 +39,15 @@ def summarize(path: str, names: Mapping[str, str]) -> ThreadSummary | None:
         raise store_error(error, "read the rollout", path) from error
     try:
         status = os.fstat(fd)
+        if status.st_size == 0 or (cwd is not None and not _began_in(fd, cwd)):
+            return None
         meta, preview = _read_head(fd, status.st_size)
     except OSError as error:
         raise store_error(error, "read the rollout", path) from error
     finally:
         os.close(fd)
     thread_id = thread_id_of(os.path.basename(path)) or _text(meta, "id")
-    if status.st_size == 0 or not thread_id:
+    if not thread_id:
         return None
     updated_at_ms = status.st_mtime_ns // 1_000_000
     return ThreadSummary(
@@ -56,6 +62,16 @@ def summarize(path: str, names: Mapping[str, str]) -> ThreadSummary | None:
         name=names.get(thread_id, ""),
         size_bytes=status.st_size,
     )
+
+
+def _began_in(fd: int, cwd: str) -> bool:
+    """Whether the first line names this folder. It stands near the beginning, before the long instructions."""
+    match = _CWD.search(pread_all(fd, _CWD_READ, 0)) or _CWD.search(pread_all(fd, _LAST_READ, 0).partition(b"\n")[0])
+    try:
+        found = orjson.loads(match[1]) if match else ""
+    except orjson.JSONDecodeError:
+        found = ""
+    return os.path.normpath(found) == os.path.normpath(cwd)
 
 
 def _read_head(fd: int, size: int) -> tuple[Mapping[str, Any], str]:

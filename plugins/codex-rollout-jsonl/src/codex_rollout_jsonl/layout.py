@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from bisect import bisect_left
 from collections.abc import Iterator
 
 from codex_plugin_sdk import StoreError, UserError, is_uuid, uuid7_unix_ms
@@ -22,6 +23,7 @@ _PREFIX = "rollout-"
 _SUFFIX = ".jsonl"
 _ID_AT = len("rollout-YYYY-MM-DDTHH-MM-SS-")
 _DAY_MS = 24 * 60 * 60 * 1000
+_SETTLED_NS = 2_000_000_000
 _DAY_FOLDER = re.compile(r"\d{4}/\d\d/\d\d")
 
 
@@ -45,29 +47,50 @@ def thread_id_of(name: str) -> str:
     return name[_ID_AT : -len(_SUFFIX)]
 
 
-def recorded(home: str, before: tuple[str, str] | None = None) -> Iterator[tuple[str, str]]:
-    """Day folder and file name of every rollout that is not archived, newest first; with `before`, only
-    those that come after it in this order. Raises `StoreError`."""
-    root = os.path.join(home, SESSIONS)
-    for day in _days(root):
-        if before is not None and day > before[0]:
-            continue
-        for name in sorted(_listed(os.path.join(root, day)), reverse=True):
-            if thread_id_of(name) and (before is None or (day, name) < before):
-                yield day, name
+class Days:
+    """The day folders of a home. Remembers the order of the folder it listed last: pages follow one another."""
+
+    def __init__(self, home: str) -> None:
+        self._root = os.path.join(home, SESSIONS)
+        self._last: tuple[str, int, list[str]] = ("", 0, [])
+
+    def rollouts(self, before: tuple[str, str] | None = None) -> Iterator[tuple[str, str]]:
+        """Day folder and file name of every rollout that is not archived, newest first; with `before`, only
+        those that come after it in this order. Raises `StoreError`."""
+        for day in _days(self._root):
+            if before is not None and day > before[0]:
+                continue
+            names = self._names(day)
+            begin = 0
+            if before is not None and day == before[0]:
+                begin = len(names) - bisect_left(names, before[1])
+            for index in range(len(names) - 1 - begin, -1, -1):
+                yield day, names[index]
+
+    def _names(self, day: str) -> list[str]:
+        """The rollouts of a day, oldest first."""
+        folder = os.path.join(self._root, day)
+        changed_ns = _changed_ns(folder)
+        if self._last[:2] == (day, changed_ns):
+            return self._last[2]
+        listed_ns = time.time_ns()
+        names = sorted(name for name in _listed(folder) if thread_id_of(name))
+        # A file made within the clock tick of the listing would leave the folder's time as it is.
+        if listed_ns - changed_ns > _SETTLED_NS:
+            self._last = (day, changed_ns, names)
+        return names
+
+
+def _changed_ns(folder: str) -> int:
+    try:
+        return os.stat(folder).st_mtime_ns
+    except OSError:
+        return -1  # listing it says what is wrong, if anything is
 
 
 def path_of(home: str, day: str, name: str) -> str:
-    """The path of what `recorded` yields."""
+    """The path of what `Days.rollouts` yields."""
     return os.path.join(home, SESSIONS, day, name)
-
-
-def archived(home: str) -> Iterator[str]:
-    """Paths of the archived rollouts, newest first. Raises `StoreError`."""
-    root = os.path.join(home, ARCHIVED)
-    for name in sorted(_listed(root), reverse=True):
-        if thread_id_of(name):
-            yield os.path.join(root, name)
 
 
 def path_of_thread(home: str, thread_id: str) -> str | None:
@@ -75,10 +98,24 @@ def path_of_thread(home: str, thread_id: str) -> str | None:
     for path in _likely(home, thread_id):
         return path
     ending = f"-{thread_id}{_SUFFIX}"
-    for day, name in recorded(home):
-        if name.endswith(ending) and thread_id_of(name) == thread_id:
-            return path_of(home, day, name)
-    return next((path for path in archived(home) if thread_id_of(os.path.basename(path)) == thread_id), None)
+    for folder in (*_day_paths(home), os.path.join(home, ARCHIVED)):
+        for name in _listed(folder):
+            if name.endswith(ending) and thread_id_of(name) == thread_id:
+                return os.path.join(folder, name)
+    return None
+
+
+def every_path(home: str) -> Iterator[str]:
+    """The paths of all rollouts, archived ones too, day by day from the newest. Raises `StoreError`."""
+    for folder in (*_day_paths(home), os.path.join(home, ARCHIVED)):
+        for name in sorted(_listed(folder), reverse=True):
+            if thread_id_of(name):
+                yield os.path.join(folder, name)
+
+
+def _day_paths(home: str) -> Iterator[str]:
+    root = os.path.join(home, SESSIONS)
+    return (os.path.join(root, day) for day in _days(root))
 
 
 def _likely(home: str, thread_id: str) -> Iterator[str]:

@@ -14,6 +14,7 @@ from .failures import store_error
 _BUFFER = 256 * 1024
 _HEAD = re.compile(rb'\{"timestamp":"([^"\\]{0,64})",(?:"ordinal":(\d{1,18}),)?"type":"([a-z_]{1,64})","payload":')
 _METADATA = b',"metadata":{'
+_METADATA_BYTES = 4096  # a larger one is found by decoding the line
 
 
 def read_lines(path: str) -> Iterator[RolloutLine]:
@@ -33,12 +34,11 @@ def read_lines(path: str) -> Iterator[RolloutLine]:
 
 def parse_line(raw: bytes) -> RolloutLine | None:
     """One line, or None if it is none. The payload is sliced out wherever that is exact."""
-    raw = raw.strip()
     match = _HEAD.match(raw)
-    if match is not None and raw.endswith(b"}"):
-        payload = _sliced(raw, match.end())
+    if match is not None:
+        stamp, ordinal, kind = match.groups()
+        payload = _sliced(raw, match.end(), may_have_metadata=kind == b"response_item")
         if payload is not None:
-            stamp, ordinal, kind = match.groups()
             return RolloutLine(
                 type=kind.decode("ascii"),
                 payload=payload,
@@ -48,14 +48,17 @@ def parse_line(raw: bytes) -> RolloutLine | None:
     return _parsed(raw)
 
 
-def _sliced(raw: bytes, begin: int) -> bytes | None:
+def _sliced(raw: bytes, begin: int, *, may_have_metadata: bool) -> bytes | None:
     """The payload, if it is the last member or only `metadata` follows it."""
-    body = raw[begin:-1]
+    end = len(raw) - 2 if raw.endswith(b"}\n") else len(raw.rstrip()) - 1
+    if raw[end : end + 1] != b"}":
+        return None
     # A structural comma cannot stand within a string, so what follows the last such mark either is the member
     # of the line itself, or does not parse on its own.
-    at = body.rfind(_METADATA, -4096)
-    if at >= 0 and _is_json(b"{" + body[at + 1 :] + b"}"):
-        body = body[:at]
+    at = raw.rfind(_METADATA, max(begin, end - _METADATA_BYTES), end) if may_have_metadata else -1
+    if at >= 0 and _is_json(b"{" + raw[at + 1 : end] + b"}"):
+        end = at
+    body = raw[begin:end]
     return body if _is_json(body) else None
 
 

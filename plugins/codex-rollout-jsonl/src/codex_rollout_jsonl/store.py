@@ -12,13 +12,13 @@ from codex_plugin_sdk.redact import Redactor
 from .head import summarize
 from .layout import (
     SESSIONS,
-    archived,
+    Days,
     day_folder,
     decode_cursor,
     encode_cursor,
+    every_path,
     path_of,
     path_of_thread,
-    recorded,
     rollout_name,
     thread_id_of,
 )
@@ -36,6 +36,7 @@ class JsonlRolloutStore:
 
     def __init__(self, codex_home: str) -> None:
         self._home = os.path.abspath(codex_home)
+        self._days = Days(self._home)
         self._names = ThreadNames(self._home)
         self._redact = Redactor(os.environ).redact_bytes
         self._paths: dict[str, str] = {}
@@ -77,12 +78,11 @@ class JsonlRolloutStore:
         if limit < 1:
             raise UserError(f"a page holds at least 1 thread, not {limit}")
         names = self._names.by_id()
-        wanted = None if cwd is None else os.path.normpath(cwd)
         shown: list[ThreadSummary] = []
         last = ("", "")
-        for day, name in recorded(self._home, None if cursor is None else decode_cursor(cursor)):
-            summary = summarize(path_of(self._home, day, name), names)
-            if summary is None or (wanted is not None and os.path.normpath(summary.cwd) != wanted):
+        for day, name in self._days.rollouts(None if cursor is None else decode_cursor(cursor)):
+            summary = summarize(path_of(self._home, day, name), names, cwd)
+            if summary is None:
                 continue
             if len(shown) == limit:
                 return ThreadPage(threads=tuple(shown), next_cursor=encode_cursor(*last))
@@ -125,8 +125,7 @@ class JsonlRolloutStore:
         prefix = prefix.lower()
         if len(prefix) < _MIN_PREFIX or not re.fullmatch(r"[0-9a-f][0-9a-f-]*", prefix):
             return None
-        paths = {thread_id_of(name): path_of(self._home, day, name) for day, name in recorded(self._home)}
-        paths.update((thread_id_of(os.path.basename(path)), path) for path in archived(self._home))
+        paths = {thread_id_of(os.path.basename(path)): path for path in every_path(self._home)}
         fitting = [thread_id for thread_id in paths if thread_id.startswith(prefix)]
         if len(fitting) > 1:
             some = ", ".join(fitting[:_SHOWN_CANDIDATES]) + (", …" if len(fitting) > _SHOWN_CANDIDATES else "")

@@ -48,16 +48,12 @@ class Document:
 
     def raw(self, start: int, stop: int) -> list[str]:
         """Some lines as they stand in the file; a last line without an ending comes without."""
-        stop = min(stop, len(self.lines))
-        if self._endings is None:
-            lines = [line + self.newline for line in self.lines[start:stop]]
-        else:
-            # zip_longest without its import: a last line that is not terminated has no ending.
-            endings = [*self._endings[start:stop], ""]
-            lines = [line + endings[index] for index, line in enumerate(self.lines[start:stop])]
-        if lines and stop == len(self.lines) and not self.terminated and self._endings is None:
-            lines[-1] = self.lines[-1]
-        return lines
+        return [self.lines[index] + self._ending(index) for index in range(start, min(stop, len(self.lines)))]
+
+    def _ending(self, index: int) -> str:
+        if index == len(self.lines) - 1 and not self.terminated:
+            return ""
+        return self.newline if self._endings is None else self._endings[index]
 
     def edited(self, edits: Sequence[Edit]) -> str:
         """The text with `edits` made, which are in order and do not overlap. Ends with a newline, or is empty."""

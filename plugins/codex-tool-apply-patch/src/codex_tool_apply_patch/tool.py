@@ -1,0 +1,95 @@
+"""The tool `apply_patch`: every hunk is checked before the first write; the kernel judges and writes."""
+
+from __future__ import annotations
+
+import time
+
+from codex_plugin_sdk import (
+    FileChangeItem,
+    ItemStatus,
+    PolicyDenied,
+    ToolCall,
+    ToolContext,
+    ToolDefinition,
+    ToolFailed,
+    ToolOutput,
+)
+
+from .apply import Change, plan, resolve, summary
+from .definition import DEFINITION
+from .hunks import InvalidPatch, Patch, PatchError
+from .parser import parse
+from .reading import read_text
+
+
+class ApplyPatchTool:
+    """Implements the `Tool` contract.
+
+    The patch is the input of a freeform call, or the argument `input` where a provider offers the tool as a
+    function. An argument `workdir` moves the start of relative paths (`cd DIR && apply_patch …` in a shell).
+    """
+
+    @property
+    def definition(self) -> ToolDefinition:
+        """Freeform, with a grammar."""
+        return DEFINITION
+
+    @property
+    def parallel_safe(self) -> bool:
+        """No: two patches of one response may be about the same file."""
+        return False
+
+    async def run(self, call: ToolCall, ctx: ToolContext) -> ToolOutput:
+        """Check, show, write. A patch that does not fit shows nothing and changes nothing."""
+        began = time.monotonic()
+        cwd = resolve(ctx.cwd, str(call.arguments.get("workdir") or "."))
+        try:
+            patch = _parse(call)
+            refusal = _refusal(patch)
+            if refusal:
+                return ToolOutput(output=refusal, success=False)
+            changes = plan(patch, cwd, read_text)
+        except PatchError as error:
+            return ToolOutput(output=f"apply_patch verification failed: {error.for_model}", success=False)
+        return await _write(call.call_id, patch, changes, ctx, began)
+
+    async def aclose(self) -> None:
+        """Nothing outlives a call."""
+
+
+def _parse(call: ToolCall) -> Patch:
+    given = call.arguments.get("input")
+    text = call.input if call.freeform or not isinstance(given, str) else given
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:  # JSON can spell half a character, a file cannot hold it
+        raise InvalidPatch(f"the text holds half a character at position {error.start}") from error
+    return parse(text)
+
+
+def _refusal(patch: Patch) -> str | None:
+    if patch.environment_id is not None:
+        return "apply_patch environment selection is unavailable for this turn"
+    return None if patch.hunks else "patch rejected: empty patch"
+
+
+async def _write(call_id: str, patch: Patch, changes: tuple[Change, ...], ctx: ToolContext, began: float) -> ToolOutput:
+    shown = sorted((change.shown for change in changes), key=lambda change: change.path)
+    item = FileChangeItem(id=call_id, changes=tuple(shown), status=ItemStatus.IN_PROGRESS)
+    await ctx.item_started(item)
+    written = summary(patch.hunks)
+    try:
+        await ctx.edit_files([change.edit for change in changes], summary=written.partition("\n")[2].rstrip("\n"))
+    except PolicyDenied as error:
+        await ctx.item_completed(item.replace(status=ItemStatus.DECLINED, stderr=f"{error}\n"))
+        raise
+    except ToolFailed as error:
+        await ctx.item_completed(item.replace(status=ItemStatus.FAILED, stderr=f"{error}\n"))
+        return ToolOutput(output=_report(1, began, f"{error}\n"), success=False)
+    await ctx.item_completed(item.replace(status=ItemStatus.COMPLETED, stdout=written))
+    return ToolOutput(output=_report(0, began, written))
+
+
+def _report(exit_code: int, began: float, text: str) -> str:
+    seconds = f"{time.monotonic() - began:.1f}"
+    return f"Exit code: {exit_code}\nWall time: {seconds} seconds\nOutput:\n{text}"

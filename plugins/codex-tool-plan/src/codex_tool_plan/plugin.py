@@ -1,0 +1,23 @@
+"""What this distribution offers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from codex_plugin_sdk import ToolSpec, hookimpl
+
+if TYPE_CHECKING:
+    from codex_plugin_sdk import Tool, ToolSetup
+
+
+@hookimpl
+def codex_tools() -> Iterable[ToolSpec]:
+    """The tool `update_plan`."""
+    yield ToolSpec(name="update_plan", factory=_open_tool)
+
+
+def _open_tool(setup: ToolSetup) -> Tool:
+    from .tool import UpdatePlanTool
+
+    return UpdatePlanTool()
