@@ -95,6 +95,15 @@ def test_events_come_as_soon_as_their_blank_line_is_there():
     assert decoder.feed(b"\ndata: 3\n\n") == [(b"", b"3")]
 
 
+@pytest.mark.parametrize("end", [b"\r\n", b"\r", b"\n"])
+def test_line_ends_of_every_kind_may_be_split_anywhere(end):
+    data = end.join([b"event: a", b"data: 1", b"data: 2", b"", b"data: 3", b"", b""])
+    expected = [(b"a", b"1\n2"), (b"", b"3")]
+    assert decode(data, list(range(len(data)))) == expected
+    for cut in range(len(data)):
+        assert decode(data, [cut]) == expected, cut
+
+
 def test_byte_order_mark_in_pieces_is_dropped_only_at_the_start():
     assert decode(b"\xef\xbb\xbfdata: \xef\xbb\xbf\n\n", [1, 2]) == [(b"", b"\xef\xbb\xbf")]
 

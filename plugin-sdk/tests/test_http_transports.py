@@ -163,6 +163,14 @@ async def test_request_that_a_stale_connection_swallowed_is_sent_again_once(lean
     assert (len(server.requests), server.connections) == (2, 2)
 
 
+async def test_connection_that_is_seen_to_be_closed_is_not_tried(lean, server, monkeypatch):
+    monkeypatch.setattr(direct, "STALE_WINDOW_S", -1.0)  # a failed try would not be repeated
+    server.play(Reply(steps=(b"a",), hang_up=True), Reply(steps=(b"b",)))
+    assert await fetch(lean, post(server)) == (200, b"a")
+    await until(server, lambda s: s.open_connections == 0)
+    assert await fetch(lean, post(server)) == (200, b"b")
+
+
 async def test_fresh_connection_that_closes_without_an_answer_is_an_error(client, server):
     server.play(Reply(raw=True))
     with pytest.raises(ConnectionLost) as caught:

@@ -184,6 +184,13 @@ def test_broken_chunks_are_refused_but_may_be_retried(data):
     assert caught.value.retryable
 
 
+def test_lines_of_a_careless_server_may_end_in_line_feeds_alone():
+    content = b"x\r\n" + b"y" * 13
+    body = wire.ChunkedBody()
+    assert body.feed(b"10\n" + content + b"\n0\n\n") == content
+    assert body.done
+
+
 def test_early_end_is_told():
     for body in (wire.SizedBody(3), wire.ChunkedBody()):
         body.feed(b"2\r")

@@ -104,7 +104,7 @@ HARMLESS = [
     "Authorization: Bearer $TOKEN_123456",
     "the task-1234567890abcdef12 is done, disk-1234567890abcdef",
     "sk-loading-spinner-container",
-    "grep -r 'BEGIN RSA PRIVATE KEY' and -----BEGIN PRIVATE KEY----- alone",
+    "grep -r 'BEGIN RSA PRIVATE KEY' and -----BEGIN " + "PRIVATE KEY----- alone",
     "cache_key=abc123def456ghi public_key=abc123def456ghi",
     "git@github.com:a/b.git http://localhost:8080/@scope/x me@example.org https://user@host/",
     "snake_case_words_that_are_long_enough npm_config_registry ghp_short",

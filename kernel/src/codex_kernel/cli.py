@@ -67,7 +67,7 @@ class CodexGroup(click.Group):
 
 def root_help() -> str:
     """The text of `help.txt`: the root options and the bundled commands, whatever is installed here."""
-    offered = [CommandSpec(name=n, help=WELL_KNOWN[n][0], load=click.Command) for n in SHOWN if n in WELL_KNOWN]
+    offered = [CommandSpec(name=n, help=WELL_KNOWN[n][0], load=lambda: codex) for n in SHOWN if n in WELL_KNOWN]
     plugins = PluginManager((), builtins={"bundled": _Offering(tuple(offered))})
     ctx = click.Context(codex, info_name="codex", obj=Invocation(plugins=plugins, environ={}), terminal_width=100)
     ctx.help_option_names = ["-h", "--help"]

@@ -177,7 +177,12 @@ class ModelInfo(Value):
 
 
 class ModelProvider(Protocol):
-    """Speaks to one model server. Made once per thread, used by one turn at a time."""
+    """Speaks to one model server. Made once per thread, used by one turn at a time.
+
+    It may also have `head_start(request: ModelRequest) -> None`: synchronous, called at most once, before
+    there is an event loop. It sends the request if that takes no more than milliseconds, and `stream` of
+    the very same request object then takes over; it raises as `stream` does.
+    """
 
     def stream(self, request: ModelRequest) -> AsyncIterator[tuple[ModelEvent, ...]]:
         """Send the request; yield events in batches, one batch per read from the network.

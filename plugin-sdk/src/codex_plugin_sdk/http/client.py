@@ -8,6 +8,7 @@ from types import TracebackType
 
 from codex_kernel.errors import ConfigError
 
+from .ahead import SentRequest, send_ahead
 from .message import HttpRequest, HttpResponse, Transport, parse_url
 from .proxies import proxy_for
 
@@ -38,6 +39,7 @@ class HttpClient:
         self._connect_timeout_s = connect_timeout_s
         self._write_timeout_s = write_timeout_s
         self._transports: dict[str, Transport] = {}
+        self._ahead: SentRequest | None = None
 
     def open_stream(self, request: HttpRequest) -> ResponseStream:
         """Send the request when entered. Leaving the context releases the connection."""
@@ -45,21 +47,39 @@ class HttpClient:
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         """Send the request; the caller closes the response. Raises `TransportError`, `ConfigError`."""
-        return await self._transport_for(request.url).send(request)
+        transport = self._transport_for(request.url)
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and hasattr(transport, "adopt"):
+            if ahead.request == request:
+                response: HttpResponse = await transport.adopt(ahead)
+                return response
+            ahead.close()
+        return await transport.send(request)
+
+    def send_ahead(self, request: HttpRequest) -> None:
+        """Send the request now, without an event loop, if that is quick; the same `send` then takes over."""
+        if self._ahead is None and self._key(request.url)[0] == "direct":
+            self._ahead = send_ahead(request)
 
     async def aclose(self) -> None:
         """Close kept connections; may be called again."""
+        if self._ahead is not None:
+            self._ahead.close()
+            self._ahead = None
         transports, self._transports = self._transports, {}
         for transport in transports.values():
             await transport.aclose()
 
     def _transport_for(self, url: str) -> Transport:
-        proxy = None if self._choice == "direct" else proxy_for(parse_url(url), self._environ)
-        key = "httpx" if self._choice == "httpx" or proxy else "direct"
+        key, proxy = self._key(url)
         found = self._transports.get(f"{key} {proxy}")
         if found is None:
             found = self._transports[f"{key} {proxy}"] = self._make(key, proxy)
         return found
+
+    def _key(self, url: str) -> tuple[str, str | None]:
+        proxy = None if self._choice == "direct" else proxy_for(parse_url(url), self._environ)
+        return ("httpx" if self._choice == "httpx" or proxy else "direct"), proxy
 
     def _make(self, key: str, proxy: str | None) -> Transport:
         from .tls import ssl_context

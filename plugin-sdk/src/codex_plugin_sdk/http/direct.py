@@ -9,9 +9,10 @@ from time import monotonic
 from typing import cast
 
 import anyio
-from anyio.abc import ByteStream, SocketAttribute
+from anyio.abc import ByteStream, SocketAttribute, SocketStream
 from anyio.streams.tls import TLSStream
 
+from .ahead import SentRequest
 from .errors import (
     BodyTruncated,
     ConnectFailed,
@@ -117,6 +118,12 @@ class DirectTransport:
                 pass
         return await self._exchange(await self._connect(url), request, url)
 
+    async def adopt(self, sent: SentRequest) -> DirectResponse:
+        """The answer to a request that was sent ahead."""
+        url = parse_url(sent.request.url)
+        connection = _Connection(await SocketStream.from_socket(sent.connection), url)
+        return await self._exchange(connection, sent.request, url, sent=True)
+
     async def aclose(self) -> None:
         """Close what is idle and keep nothing from now on."""
         self._closed = True
@@ -171,10 +178,12 @@ class DirectTransport:
                 raise TlsFailed(f"{url.origin}: the TLS handshake failed: {in_words(error)}") from error
             raise
 
-    async def _exchange(self, connection: _Connection, request: HttpRequest, url: Url) -> DirectResponse:
+    async def _exchange(
+        self, connection: _Connection, request: HttpRequest, url: Url, *, sent: bool = False
+    ) -> DirectResponse:
         started = monotonic()
         try:
-            whole = await self._write(connection, request, url)
+            whole = sent or await self._write(connection, request, url)
             head = await _read_head(connection)
             body = body_of(head)
             if head.headers.get("content-encoding", "identity").lower() != "identity":

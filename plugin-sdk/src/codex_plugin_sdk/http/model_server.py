@@ -89,6 +89,7 @@ class Answer:
     """A running answer: iterate it for the body's bytes. `finished()` says that nothing more is needed."""
 
     def __init__(self, client: HttpClient, request: HttpRequest, url: str, hints: ServerHints) -> None:
+        self._client, self._request = client, request
         self._stream = client.open_stream(request)
         self._url, self._hints = url, hints
         self._response: HttpResponse | None = None
@@ -108,6 +109,10 @@ class Answer:
     def finished(self) -> None:
         """The answer is complete, so that the connection is worth keeping."""
         self._stream.drain_s = DRAIN_S
+
+    def send_ahead(self) -> None:
+        """Let the request leave now, before entering and without an event loop, if that is quick."""
+        self._client.send_ahead(self._request)
 
     async def __aenter__(self) -> Answer:
         try:

@@ -26,14 +26,28 @@ class ChatProvider:
         hints = ServerHints(unreachable=unreachable_hint(setup))
         self._server = ModelServer(setup, base_url(setup), hints=hints)
         self._encoder = RequestEncoder()
+        self._early: tuple[ModelRequest, Answer] | None = None
         self._reasoning_field: str | None = None  # known once the server has given reasoning
+
+    def head_start(self, request: ModelRequest) -> None:
+        """Send the request before there is an event loop, if that is quick; `stream` of the same request then
+        reads the answer. Raises `ProviderError` for what keeps a request from being made."""
+        answer = self._post(request)
+        answer.send_ahead()
+        self._early = (request, answer)
+
+    def _post(self, request: ModelRequest) -> Answer:
+        early, self._early = self._early, None
+        if early is not None and early[0] is request:
+            return early[1]
+        body = self._encoder.parts(request, reasoning_field=self._reasoning_field)
+        hints = {404: missing_model_hint(self._setup, request.model)}
+        return self._server.post(PATH, body, thread_id=request.thread_id, hints_by_status=hints)
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[tuple[ModelEvent, ...]]:
         """Send the request; yield events as they come. Raises `ProviderError`."""
         reader = ChunkReader(_assembler(request), want_deltas=request.want_deltas)
-        body = self._encoder.parts(request, reasoning_field=self._reasoning_field)
-        hints = {404: missing_model_hint(self._setup, request.model)}
-        async with self._server.post(PATH, body, thread_id=request.thread_id, hints_by_status=hints) as answer:
+        async with self._post(request) as answer:
             decoder = SseDecoder()
             first = await anext(answer, b"")
             document = first.lstrip()[:1] in (b"{", b"<", b"[")

@@ -10,7 +10,7 @@ from codex_plugin_sdk.http.model_server import ModelServer
 from .body import RequestEncoder
 from .events import CUT_SHORT, ResponseReader
 from .models import model_info
-from .transport import ResponsesTransport, SseTransport
+from .transport import EventStream, ResponsesTransport, SseTransport
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 BUILTIN_ID = "openai"
@@ -32,11 +32,25 @@ class OpenAIProvider:
     def __init__(self, setup: ProviderSetup, *, transport: ResponsesTransport | None = None) -> None:
         self._transport = transport or SseTransport(ModelServer(setup, base_url(setup)))
         self._encoder = RequestEncoder()
+        self._early: tuple[ModelRequest, EventStream] | None = None
+
+    def head_start(self, request: ModelRequest) -> None:
+        """Send the request before there is an event loop, if that is quick; `stream` of the same request then
+        reads the answer. Raises `ProviderError` for what keeps a request from being made (no key, say)."""
+        stream = self._open(request, ResponseReader(want_deltas=request.want_deltas))
+        stream.send_ahead()
+        self._early = (request, stream)
+
+    def _open(self, request: ModelRequest, reader: ResponseReader) -> EventStream:
+        early, self._early = self._early, None
+        if early is not None and early[0] is request:
+            return early[1]
+        return self._transport.open(request, self._encoder.parts(request), reader.skip)
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[tuple[ModelEvent, ...]]:
         """Send the request; yield events as they come. Raises `ProviderError`."""
         reader = ResponseReader(want_deltas=request.want_deltas)
-        async with self._transport.open(request, self._encoder.parts(request), reader.skip) as events:
+        async with self._open(request, reader) as events:
             ended = False
             while not ended:
                 batch = await events.next_batch()

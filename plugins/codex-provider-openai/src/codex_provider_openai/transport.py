@@ -22,6 +22,10 @@ EventBatch = list[tuple[bytes, bytes]]
 class EventStream(Protocol):
     """One running answer; an async context manager, so that leaving it releases what it holds."""
 
+    def send_ahead(self) -> None:
+        """Send the request now, without an event loop, if that is quick; entering then takes over."""
+        ...
+
     async def __aenter__(self) -> Self:
         """Send the request. Raises `ProviderError`."""
         ...
@@ -77,6 +81,10 @@ class SseStream:
         self._answer = answer
         self._decoder = SseDecoder(skip=skip)
         self._first = True
+
+    def send_ahead(self) -> None:
+        """See `EventStream`."""
+        self._answer.send_ahead()
 
     async def __aenter__(self) -> SseStream:
         await self._answer.__aenter__()

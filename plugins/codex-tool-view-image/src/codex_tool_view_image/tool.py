@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 
-import anyio.to_thread
-
 from codex_plugin_sdk import (
     ContentPart,
     ImageViewItem,
@@ -55,6 +53,8 @@ class ViewImageTool:
         Raises `ToolFailed` when `path` is not one, or with the reason why the file is no image that a model
         can see; nothing is shown then.
         """
+        from anyio import to_thread
+
         from codex_plugin_sdk import ImageError, load_image_data_url
 
         given = call.arguments.get("path")
@@ -63,7 +63,7 @@ class ViewImageTool:
         path = absolute(given, ctx.cwd)
         try:
             # In a thread, and left behind when the turn is interrupted: a network folder may not answer.
-            url = await anyio.to_thread.run_sync(load_image_data_url, path, abandon_on_cancel=True)
+            url = await to_thread.run_sync(load_image_data_url, path, abandon_on_cancel=True)
         except ImageError as error:
             raise ToolFailed(str(error)) from error
         item = ImageViewItem(id=call.call_id, path=path)
