@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from codex_plugin_sdk import ProviderError
@@ -68,20 +68,22 @@ FRAGMENTS = st.sampled_from(
 STREAMS = st.lists(FRAGMENTS, max_size=30).map(b"".join)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=300)
 @given(data=STREAMS, cuts=st.lists(st.integers(0, 200), max_size=12))
 def test_any_split_gives_the_events_of_the_standard(data, cuts):
     assert decode(data, cuts) == by_the_book(data)
 
 
-@settings(deadline=None)
+@example(data=b"event: skipped\nevent: a\ndata: x\n\n", cuts=[])
+@example(data=b"event: a\ndata: x\nevent: skipped\n\n", cuts=[])
+@settings(deadline=None, max_examples=300)
 @given(data=STREAMS, cuts=st.lists(st.integers(0, 200), max_size=12))
 def test_skipped_names_are_left_out_and_nothing_else(data, cuts):
     expected = [event for event in by_the_book(data) if event[0] != b"skipped"]
     assert decode(data, cuts, skip=frozenset({b"skipped"})) == expected
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=300)
 @given(data=STREAMS)
 def test_byte_by_byte_is_the_same_as_whole(data):
     assert decode(data, list(range(len(data)))) == by_the_book(data)

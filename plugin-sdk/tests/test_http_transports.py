@@ -350,7 +350,7 @@ async def test_http_package_imports_no_event_loop():
     code = """
 import sys
 import codex_plugin_sdk.http.client, codex_plugin_sdk.http.model_server, codex_plugin_sdk.http.sse
-heavy = {"anyio", "asyncio", "ssl", "socket", "httpx", "urllib.request", "email"} & set(sys.modules)
+heavy = {"anyio", "asyncio", "ssl", "httpx", "urllib.request", "email"} & set(sys.modules)
 assert not heavy, heavy
 """
     await anyio.to_thread.run_sync(partial(subprocess.run, [sys.executable, "-c", code], check=True, timeout=30))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+import anyio
 import pytest
 
 from codex_plugin_sdk import (
@@ -252,8 +253,9 @@ class HoldsOnWhenStopped(Reference):
 
     async def stream(self, request):
         answer = self.server.post("/responses", self.body(request), thread_id="t")
+        with anyio.CancelScope(shield=True):
+            await answer.__aenter__()
         LEFT_OPEN.append(lambda: answer.__aexit__(None, None, None))
-        await answer.__aenter__()
         async for _ in answer:
             yield (ResponseStarted(response_id="x"),)
 

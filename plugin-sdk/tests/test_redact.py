@@ -188,6 +188,21 @@ def test_secret_equal_to_a_word_of_the_protocol_does_not_rename_members() -> Non
     assert redactor.redact_bytes(data) == wanted
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("nsecret1", "a\nsecret1"), ("00e9abcd", "\u00e9abcd"), ("u00e9abc", "\u00e9abc"), ("9abcdefg", "\u00e9abcdefg")],
+)
+def test_secret_that_begins_like_the_rest_of_an_escape_does_not_cut_it(value: str, text: str) -> None:
+    data = json.dumps([text, value]).encode()
+    assert value.encode() in data.split(b'", "')[0]
+    assert json.loads(Redactor({"A_SECRET": value}).redact_bytes(data)) == [text, "[REDACTED:env:A_SECRET]"]
+
+
+def test_line_feed_before_what_would_complete_a_key_is_kept() -> None:
+    data = orjson.dumps("\n" + "pm" + "_" + LETTERS[:36])  # in JSON the escape's letter stands before it
+    assert redact_bytes(data) is data
+
+
 def test_undecodable_variable_does_no_harm() -> None:
     assert Redactor({"A_SECRET": "abcdefgh\udcff"}).redact_text("abcdefgh") == "abcdefgh"
 

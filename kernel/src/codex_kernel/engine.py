@@ -181,6 +181,8 @@ class Engine:
                 continue
             try:
                 tools[name] = offer.spec.factory(setup)
+            except UserError:
+                raise  # a setting that does not fit is for the user to put right
             except Exception as error:  # noqa: BLE001 - a tool that cannot be made is left out, and said
                 notices.append(f"tool {name} of {offer.origin} is left out: {type(error).__name__}: {error}")
         return tools

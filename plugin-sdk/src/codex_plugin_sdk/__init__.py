@@ -222,6 +222,9 @@ if TYPE_CHECKING:
         TurnState as TurnState,
         TurnStateChanged as TurnStateChanged,
     )
+    from codex_plugin_sdk.late import (
+        LateTool as LateTool,
+    )
     from codex_kernel.process import (
         spawn_process as spawn_process,
     )

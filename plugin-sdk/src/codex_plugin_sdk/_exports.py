@@ -195,6 +195,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "TurnState",
         "TurnStateChanged",
     ),
+    "codex_plugin_sdk.late": ("LateTool",),
     "codex_kernel.process": ("spawn_process",),
     "codex_kernel.files": ("remove_file", "replace_file", "resolve_confined"),
     "codex_kernel.images": ("ImageError", "load_image_data_url"),

@@ -65,8 +65,6 @@ def find_spans(data: bytes, secrets: Sequence[tuple[bytes, str]]) -> list[Span]:
         return found
     merged: list[Span] = []
     for start, end, kind in sorted(found):
-        if b"\0" in data[start:end]:
-            continue  # reaches over something that is held back
         if merged and start < merged[-1][1]:
             merged[-1] = (merged[-1][0], max(end, merged[-1][1]), merged[-1][2])
         else:

@@ -137,6 +137,31 @@ def test_page_reads_only_the_folders_that_it_needs(home, monkeypatch) -> None:
     assert len(listed) < 10
 
 
+def test_thread_begun_within_the_clock_tick_of_a_listing_is_seen(home) -> None:
+    first = home.record(1)
+    folder = home.file_of(first).parent
+    before = folder.stat().st_mtime_ns
+    assert len(home.store.list().threads) == 1
+    second = home.record(2)
+    os.utime(folder, ns=(before, before))  # as a coarse clock leaves it
+    assert [found.thread_id for found in home.store.list().threads] == [second, first]
+
+
+def test_order_of_a_settled_folder_is_remembered_until_it_changes(home, monkeypatch) -> None:
+    first = home.record(1)
+    folder = home.file_of(first).parent
+    long_ago = time.time_ns() - 60_000_000_000
+    os.utime(folder, ns=(long_ago, long_ago))
+    listed: list[str] = []
+    listdir = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda path: listed.append(str(path)) or listdir(path))
+    for _ in range(3):
+        assert [found.thread_id for found in home.store.list().threads] == [first]
+    assert listed.count(str(folder)) == 1
+    second = home.record(2)
+    assert [found.thread_id for found in home.store.list().threads] == [second, first]
+
+
 def test_folder_is_compared_as_a_path(home) -> None:
     home.put(jsonl(meta(cwd="/w/project/")))
     home.put(jsonl(meta(cwd="/w")))

@@ -17,7 +17,7 @@ from codex_plugin_sdk import StoreError
 from codex_rollout_jsonl.reader import parse_line
 
 STAMP = "2026-11-21T02:54:55.638Z"
-RECORDED = Path(__file__).resolve().parents[4] / "shared" / "protocol" / "rollout_lines.json"
+RECORDED = Path(__file__).resolve().parents[3].parent / "shared" / "protocol" / "rollout_lines.json"
 
 OURS = {"timestamp": STAMP, "ordinal": 3, "type": "event_msg", "payload": {"type": "task_complete", "n": None}}
 WITH_METADATA = {

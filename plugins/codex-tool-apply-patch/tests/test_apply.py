@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codex_plugin_sdk import FileChange, FileEdit
@@ -119,6 +119,7 @@ def updates(draw):
     return "".join(line + newline for line in old), tuple(chunks)
 
 
+@settings(deadline=None)
 @given(updates())
 def test_patch_and_its_reverse_are_the_identity(case):
     text, chunks = case
@@ -130,6 +131,7 @@ def test_patch_and_its_reverse_are_the_identity(case):
     assert updated(UpdateFile(path="f", chunks=reverse), "f", changed)[0] == text
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["a", "", "b\n", "\r\n", "\r", "\n", "c\r\n"]), max_size=8).map("".join))
 def test_document_without_edits_changes_only_a_missing_last_newline(text):
     document = Document(text)

@@ -1,7 +1,7 @@
 """Finding lines: leniences, anchors, the end of the file."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codex_tool_apply_patch import matching
@@ -80,6 +80,7 @@ def test_more_lines_than_characters_are_told_apart(monkeypatch):
     assert seeker.find(["line 3", "line 5"], 0) is None
 
 
+@settings(deadline=None)
 @given(
     lines=st.lists(st.sampled_from(["a", "b", "a ", "", "—", "-"]), max_size=12),
     pattern=st.lists(st.sampled_from(["a", "b", " a", "", "-"]), min_size=1, max_size=3),

@@ -1,7 +1,7 @@
 """The grammar, its error texts, and the parser that follows a patch while it is written."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codex_tool_apply_patch.hunks import AddFile, Chunk, DeleteFile, InvalidHunk, InvalidPatch, PatchError, UpdateFile
@@ -237,6 +237,7 @@ TEXTS = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(text=TEXTS, data=st.data())
 def test_streaming_parser_gives_the_same_however_the_text_is_cut(text, data):
     def outcome(pieces):

@@ -232,7 +232,7 @@ async def test_output_within_the_budget_makes_no_file(shell):
 async def test_the_limit_of_the_configuration_bounds_what_the_model_asks_for(open_shell, body):
     shell = open_shell(tool_output_token_limit=10)
     text = body(await shell.exec("seq 1 1000", max_output_tokens=5000))
-    assert text.endswith("1\n2\n3\n4\n5\n6\n7\n8\n9\n10…964 tokens truncated…\n996\n997\n998\n999\n1000\n")
+    assert text.endswith("1\n2\n3\n4\n5\n6\n7\n8\n9\n10…964 tokens truncated…96\n997\n998\n999\n1000\n")
     assert shell.ctx.completed[0].aggregated_output == text.partition("\n\n")[2]
 
 

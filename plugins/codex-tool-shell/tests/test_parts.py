@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from codex_plugin_sdk import ConfigError, ThreadId, ToolFailed, ToolSetup
-from codex_tool_shell import exec_command, plugin, sessions, write_stdin
+from codex_tool_shell import definitions, plugin, sessions
 from codex_tool_shell.arguments import ExecArguments, WriteArguments, parse_exec, parse_write
 from codex_tool_shell.environment import NON_INTERACTIVE, apply_policy, command_environment
 from codex_tool_shell.limits import Limits
@@ -231,7 +231,7 @@ def without_descriptions(schema):
 
 
 def test_parameters_are_those_that_models_were_trained_on():
-    for definition in (exec_command.DEFINITION, write_stdin.DEFINITION):
+    for definition in (definitions.EXEC_COMMAND, definitions.WRITE_STDIN):
         assert without_descriptions(definition.parameters) == PARAMETERS[definition.name]
         assert definition.description
         assert all(part["description"] for part in definition.parameters["properties"].values())
@@ -255,7 +255,8 @@ def test_both_tools_of_a_thread_share_their_sessions_and_threads_do_not():
     assert [spec.name for spec in specs] == ["exec_command", "write_stdin"]
     one, other = ([spec.factory(setup(thread)) for spec in specs] for thread in ("a", "b"))
     assert [tool.definition.name for tool in one] == ["exec_command", "write_stdin"]
-    assert one[0]._sessions is one[1]._sessions
-    assert one[0]._sessions is not other[0]._sessions
-    del one, other
+    made = [[tool._make() for tool in pair] for pair in (one, other)]
+    assert made[0][0]._sessions is made[0][1]._sessions
+    assert made[0][0]._sessions is not made[1][0]._sessions
+    del one, other, made
     assert not sessions._of_threads

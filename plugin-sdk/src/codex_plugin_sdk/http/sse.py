@@ -69,11 +69,10 @@ class SseDecoder:
             # The common shapes by slices alone: perhaps an event line, then one data line.
             if block[:7] == b"event: ":
                 end = block.find(b"\n", 7)
-                name = block[7:end]
-                if name in skip and end > 0:
-                    continue
                 if end > 0 and block[end + 1 : end + 7] == b"data: " and block.find(b"\n", end + 7) < 0:
-                    add((name, block[end + 7 :]))
+                    name = block[7:end]
+                    if name not in skip:
+                        add((name, block[end + 7 :]))
                     continue
             elif block[:6] == b"data: " and block.find(b"\n", 6) < 0:
                 add((b"", block[6:]))

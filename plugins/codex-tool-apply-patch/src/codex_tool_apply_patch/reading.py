@@ -25,15 +25,17 @@ def read_text(path: str) -> str:
         raise Unreadable("not a possible path") from error
     except OSError as error:
         raise Unreadable(_explain(error)) from error
-    with open(fd, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise Unreadable(f"path `{path}` is not a file")
-        try:
-            return file.read().decode()
-        except UnicodeDecodeError as error:
-            raise Unreadable(_explain_encoding(error), exists=True) from error
-        except OSError as error:
-            raise Unreadable(_explain(error), exists=True) from error
+        with open(fd, "rb", buffering=0, closefd=False) as file:
+            return file.readall().decode()
+    except UnicodeDecodeError as error:
+        raise Unreadable(_explain_encoding(error), exists=True) from error
+    except OSError as error:
+        raise Unreadable(_explain(error), exists=True) from error
+    finally:
+        os.close(fd)
 
 
 def same_entry(source: str, target: str) -> bool:

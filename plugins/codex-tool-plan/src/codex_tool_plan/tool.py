@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-
-import anyio
+from typing import TYPE_CHECKING, Any
 
 from codex_plugin_sdk import (
     TodoEntry,
@@ -17,6 +15,9 @@ from codex_plugin_sdk import (
     ToolOutput,
     TurnId,
 )
+
+if TYPE_CHECKING:
+    from anyio import Lock
 
 NAME = "update_plan"
 
@@ -63,7 +64,7 @@ class UpdatePlanTool:
     def __init__(self) -> None:
         self._turn_id: TurnId | None = None
         self._item_id = ""
-        self._showing = anyio.Lock()  # of two calls in one response, the second waits until the list has begun
+        self._showing: Lock | None = None  # of two calls in one response, the second waits until the list has begun
 
     @property
     def definition(self) -> ToolDefinition:
@@ -78,6 +79,10 @@ class UpdatePlanTool:
     async def run(self, call: ToolCall, ctx: ToolContext) -> ToolOutput:
         """Show the plan. Raises `ToolFailed` when the arguments are not a plan; the old one stays then."""
         plan = parse_plan(call.arguments, call.call_id)
+        if self._showing is None:
+            import anyio
+
+            self._showing = anyio.Lock()
         async with self._showing:
             if self._turn_id == ctx.turn_id:
                 await ctx.item_updated(plan.replace(id=self._item_id))

@@ -22,7 +22,8 @@ from codex_plugin_sdk import (
     ToolSetup,
 )
 
-from .arguments import SANDBOX_PERMISSIONS, ExecArguments, parse_exec
+from .arguments import ExecArguments, parse_exec
+from .definitions import EXEC_COMMAND
 from .environment import apply_policy, command_environment
 from .session import Session
 from .sessions import Sessions
@@ -30,59 +31,6 @@ from .shells import command_line, default_shell, named_shell
 
 NEVER_RAN = -1
 """The exit code, in its item, of a command that was refused or could not be started; as in Codex."""
-
-DEFINITION = ToolDefinition(
-    name="exec_command",
-    description=(
-        "Runs a shell command. Answers with its output and exit code; if the command is still running after"
-        " yield_time_ms, with its output so far and a session ID for write_stdin. Without tty, stdin is empty."
-        " Long output is shortened in the middle, and the answer names the file that holds all of it. Processes"
-        " that a command leaves in the background live until the end of the conversation."
-    ),
-    parameters={
-        "type": "object",
-        "properties": {
-            "cmd": {"type": "string", "description": "The command, in the syntax of the shell."},
-            "justification": {
-                "type": "string",
-                "description": "With require_escalated: one short question that asks the user to approve the command.",
-            },
-            "login": {
-                "type": "boolean",
-                "description": "Whether the shell reads the user's login profile. Default: true where allowed.",
-            },
-            "max_output_tokens": {
-                "type": "number",
-                "description": "How much output to show, in tokens. Default and maximum: 10000.",
-            },
-            "prefix_rule": {
-                "type": "array",
-                "items": {"type": "string"},
-                "description": "With require_escalated: first words of commands that the user might allow for good,"
-                ' such as ["git", "pull"].',
-            },
-            "sandbox_permissions": {
-                "type": "string",
-                "enum": list(SANDBOX_PERMISSIONS),
-                "description": "use_default runs the command in the sandbox; require_escalated asks to run it outside.",
-            },
-            "shell": {"type": "string", "description": "Name or path of the shell. Default: the user's."},
-            "tty": {
-                "type": "boolean",
-                "description": "Whether to run on a terminal, which also keeps stdin open for write_stdin."
-                " Default: false.",
-            },
-            "workdir": {"type": "string", "description": "Folder to run in. Default: the working directory."},
-            "yield_time_ms": {
-                "type": "number",
-                "description": "How long to wait for the command to end, in milliseconds, from 250 to 30000."
-                " Default: 10000.",
-            },
-        },
-        "required": ["cmd"],
-        "additionalProperties": False,
-    },
-)
 
 
 class ExecCommandTool:
@@ -101,7 +49,7 @@ class ExecCommandTool:
     @property
     def definition(self) -> ToolDefinition:
         """How the model sees it."""
-        return DEFINITION
+        return EXEC_COMMAND
 
     @property
     def parallel_safe(self) -> bool:

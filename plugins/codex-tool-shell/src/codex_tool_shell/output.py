@@ -162,7 +162,7 @@ def _unfinished(data: bytes | bytearray) -> bytes:
 
 def _continuation(data: bytes | bytearray) -> int:
     """How many bytes at the start of `data` belong to a character that began before it."""
-    for index, byte in enumerate(data[:3]):
+    for index, byte in enumerate(data[:4]):
         if byte & 0xC0 != 0x80:
             return index
-    return 0 if len(data) <= 3 else (0 if data[3] & 0xC0 == 0x80 else 3)
+    return 0 if len(data) > 3 else len(data)  # four in a row are no part of any character

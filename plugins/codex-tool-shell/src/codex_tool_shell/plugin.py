@@ -19,14 +19,30 @@ def codex_tools() -> Iterable[ToolSpec]:
 
 
 def _exec_command(setup: ToolSetup) -> Tool:
-    from .exec_command import ExecCommandTool
-    from .sessions import sessions_of
+    def make() -> Tool:
+        from .exec_command import ExecCommandTool
+        from .sessions import sessions_of
 
-    return ExecCommandTool(setup, sessions_of(setup))
+        return ExecCommandTool(setup, sessions_of(setup))
+
+    if setup.config.keys() & {"shell_environment_policy", "allow_login_shell"}:
+        return make()  # so that settings that do not fit are told at once
+    from codex_plugin_sdk import LateTool
+
+    from .definitions import EXEC_COMMAND
+
+    return LateTool(EXEC_COMMAND, make, parallel_safe=True)
 
 
 def _write_stdin(setup: ToolSetup) -> Tool:
-    from .sessions import sessions_of
-    from .write_stdin import WriteStdinTool
+    def make() -> Tool:
+        from .sessions import sessions_of
+        from .write_stdin import WriteStdinTool
 
-    return WriteStdinTool(sessions_of(setup))
+        return WriteStdinTool(sessions_of(setup))
+
+    from codex_plugin_sdk import LateTool
+
+    from .definitions import WRITE_STDIN
+
+    return LateTool(WRITE_STDIN, make, parallel_safe=True)

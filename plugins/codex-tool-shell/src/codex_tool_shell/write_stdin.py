@@ -11,37 +11,11 @@ import anyio
 from codex_plugin_sdk import ToolCall, ToolContext, ToolDefinition, ToolFailed, ToolOutput
 
 from .arguments import WriteArguments, parse_write
+from .definitions import WRITE_STDIN
 from .session import Session
 from .sessions import Sessions
 
 INTERRUPT = "\x03"
-
-DEFINITION = ToolDefinition(
-    name="write_stdin",
-    description=(
-        "Types into a session of exec_command and answers with the output that came since the last answer. Without"
-        " chars it only waits for the command to end, for at least 5 seconds. The character \\u0003 interrupts"
-        " (Ctrl-C); all others need a session that was started with tty."
-    ),
-    parameters={
-        "type": "object",
-        "properties": {
-            "chars": {"type": "string", "description": "What to type. Default: nothing."},
-            "max_output_tokens": {
-                "type": "number",
-                "description": "How much output to show, in tokens. Default and maximum: 10000.",
-            },
-            "session_id": {"type": "number", "description": "The session ID that exec_command answered with."},
-            "yield_time_ms": {
-                "type": "number",
-                "description": "How long to gather output, in milliseconds. Default: 250 after chars, from 250 to"
-                " 30000; else 5000, the least.",
-            },
-        },
-        "required": ["session_id"],
-        "additionalProperties": False,
-    },
-)
 
 
 class WriteStdinTool:
@@ -53,7 +27,7 @@ class WriteStdinTool:
     @property
     def definition(self) -> ToolDefinition:
         """How the model sees it."""
-        return DEFINITION
+        return WRITE_STDIN
 
     @property
     def parallel_safe(self) -> bool:
