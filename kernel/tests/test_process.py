@@ -307,7 +307,13 @@ async def test_a_terminal_has_its_size_and_controls_the_program():
 
 
 async def test_resize_reaches_the_program():
-    script = "import signal, os, sys; signal.signal(28, lambda *a: print(os.get_terminal_size(), flush=True)); print('ready', flush=True); signal.pause()"
+    script = """if True:
+        import os, signal
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGWINCH})
+        print("ready", flush=True)
+        signal.sigwait({signal.SIGWINCH})
+        print(os.get_terminal_size())
+    """
     process = await spawn_process(request(sys.executable, "-c", script, tty=True))
     await read_until(process, b"ready")
     process.resize(11, 22)

@@ -71,7 +71,7 @@ ESCAPES = {
     "setsid": "setsid {} &",
     "double fork": "(setsid sh -c '{} & exit' &) ",
     "daemon": "(setsid sh -c '({} >/dev/null 2>&1 </dev/null &) ; exit' >/dev/null 2>&1 </dev/null &)",
-    "cleared environment": "(env -i PATH=\"$PATH\" setsid sh -c '({} >/dev/null 2>&1 &)' &)",
+    "cleared environment": "read go; (env -i PATH=\"$PATH\" setsid sh -c '({} >/dev/null 2>&1 &)' &)",
     "ignores SIGTERM": "(trap '' TERM HUP; setsid {} &) ; trap '' TERM; while :; do sleep 0.01; done",
     "stopped": "setsid sh -c 'kill -STOP $$; :' & setsid {} & wait",
 }
@@ -81,7 +81,9 @@ ESCAPES = {
 @pytest.mark.parametrize("escape", ESCAPES)
 async def test_nothing_survives(escape, tty, stayer):
     # Without the trap, the end of a leader on a terminal ends by SIGHUP what has not escaped yet.
-    process = await start("trap '' HUP; " + ESCAPES[escape].format(stayer.command), tty=tty)
+    process = await start("trap '' HUP; " + ESCAPES[escape].format(stayer.command), tty=tty, stdin_pipe=True)
+    with suppress(BrokenPipeError):
+        await process.write(b"\n")
     await stayer.up()
     await process.kill_tree()
     assert stayer.alive() == set()

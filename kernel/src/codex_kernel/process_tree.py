@@ -7,6 +7,7 @@ of these finds all of it again. Two marks do, both inherited by fork and exec:
   its own mark to the one it was started with, so that the outer one still finds what the inner one started.
 - On Linux the soft limit RLIMIT_LOCKS, which the kernel has ignored since 2.4.25 and which every process may
   read of its own user's processes: it stays when a program clears its environment or hides it, as ssh-agent does.
+  It is put on right after the start; who is faster than that with all of clearing, leaving and forking escapes it.
 
 While the leader lives, its session and its children's children count as well. Not used: PR_SET_CHILD_SUBREAPER,
 which would hand the orphans of every library in this process to it, with nobody to reap them.
@@ -231,7 +232,7 @@ async def _signal_and_wait(
     are added to `foreign`."""
     handles = []
     try:
-        for pid in pids:
+        for pid in sorted(pids):  # parents first, who would else report the ends of their children
             try:
                 handle = _open_handle(pid)
                 if handle is not None:

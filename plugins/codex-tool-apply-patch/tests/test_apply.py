@@ -124,9 +124,7 @@ def updates(draw):
 def test_patch_and_its_reverse_are_the_identity(case):
     text, chunks = case
     flip = {"+": "-", "-": "+", " ": " "}
-    reverse = tuple(
-        chunk.replace(lines=tuple(flip[line[0]] + line[1:] for line in chunk.lines)) for chunk in chunks
-    )
+    reverse = tuple(chunk.replace(lines=tuple(flip[line[0]] + line[1:] for line in chunk.lines)) for chunk in chunks)
     changed = updated(UpdateFile(path="f", chunks=chunks), "f", text)[0]
     assert updated(UpdateFile(path="f", chunks=reverse), "f", changed)[0] == text
 

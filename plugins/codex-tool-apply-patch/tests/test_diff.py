@@ -75,7 +75,9 @@ def edited_texts(draw):
     while at <= len(lines) and draw(st.booleans()):
         start = draw(st.integers(at, len(lines)))
         removed = draw(st.integers(0, min(3, len(lines) - start)))
-        edits.append(Edit(start=start, removed=removed, added=tuple(draw(st.lists(st.sampled_from("abx"), max_size=3)))))
+        edits.append(
+            Edit(start=start, removed=removed, added=tuple(draw(st.lists(st.sampled_from("abx"), max_size=3))))
+        )
         at = start + removed + draw(st.integers(0, 4))
     return text if draw(st.booleans()) else text[:-1], edits
 

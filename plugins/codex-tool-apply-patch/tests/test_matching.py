@@ -32,21 +32,21 @@ def test_empty_pattern_is_found_where_seeking_starts():
 @pytest.mark.parametrize(
     "line",
     [
-        "a - b's \"c\"",
-        "a - b's \"c\"  \t",
-        "\t a - b's \"c\"\u3000",
+        'a - b\'s "c"',
+        'a - b\'s "c"  \t',
+        '\t a - b\'s "c"\u3000',
         "a\xa0\u2014\u2003b\u2019s \u201cc\u201d",
         "  a \u2212 b\u201bs\u205f\u201ec\u201f",
     ],
 )
 def test_line_is_found_in_spite_of_space_and_typography(line):
-    assert find(["x", line], ["a - b's \"c\""]) == 1
-    assert find(["x", "a - b's \"c\""], [line]) == 1
+    assert find(["x", line], ['a - b\'s "c"']) == 1
+    assert find(["x", 'a - b\'s "c"'], [line]) == 1
 
 
-@pytest.mark.parametrize("line", ["a…", "a′", "a\tb", "\x1ca", "\u200ba", "A"])
+@pytest.mark.parametrize("line", ["a…", "a\u2032", "a\tb", "\x1ca", "\u200ba", "A"])
 def test_other_differences_count(line):
-    plain = line.replace("…", "...").replace("′", "'").replace("\t", " ").strip("\x1c\u200b")
+    plain = line.replace("…", "...").replace("\u2032", "'").replace("\t", " ").strip("\x1c\u200b")
     assert find([line], [plain if plain != line else "a"]) is None
 
 

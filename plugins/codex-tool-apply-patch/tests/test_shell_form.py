@@ -20,7 +20,7 @@ PATCH = "*** Begin Patch\n*** Add File: a\n+y $HOME `x`\n*** End Patch"
         ("cd sub && apply_patch <<'EOF'\n{}\nEOF", "sub"),
         ("cd /a/b-c.d&&apply_patch <<'EOF'\n{}\nEOF", "/a/b-c.d"),
         ("cd 'my $dir' && apply_patch <<'EOF'\n{}\nEOF", "my $dir"),
-        ('cd "my dir" &&\n apply_patch <<\'EOF\'\n{}\nEOF', "my dir"),
+        ("cd \"my dir\" &&\n apply_patch <<'EOF'\n{}\nEOF", "my dir"),
         ("cd my\\ dir && apply_patch <<'EOF'\n{}\nEOF", "my dir"),
     ],
 )
@@ -40,7 +40,7 @@ def test_lone_patch_is_recognised(script, folder):
         "cd a; apply_patch <<'EOF'\n{}\nEOF",
         "cd a || apply_patch <<'EOF'\n{}\nEOF",
         "cd $HOME && apply_patch <<'EOF'\n{}\nEOF",
-        'cd "$HOME" && apply_patch <<\'EOF\'\n{}\nEOF',
+        "cd \"$HOME\" && apply_patch <<'EOF'\n{}\nEOF",
         "cd ~ && apply_patch <<'EOF'\n{}\nEOF",
         "cd -P a && apply_patch <<'EOF'\n{}\nEOF",
         "cd a* && apply_patch <<'EOF'\n{}\nEOF",

@@ -134,7 +134,7 @@ async def test_patch_is_shown_written_and_reported(workspace):
         (["*** Delete File: no"], "Failed to read $W/no: No such file or directory (os error 2)"),
         (["*** Delete File: ."], "Failed to read $W: path `$W` is not a file"),
         (["*** Delete File: a.txt", "*** Add File: a.txt"], "invalid patch: multiple operations target $W/a.txt"),
-        (["*** Add File: n", "+\ud800"], "invalid patch: the text holds half a character at position 34"),
+        (["*** Add File: n", "+\ud800"], "invalid patch: the text holds half a character at position 33"),
     ],
 )  # fmt: skip
 async def test_patch_that_does_not_fit_shows_and_changes_nothing(workspace, lines, reason):
