@@ -366,11 +366,8 @@ async def test_a_terminal_works_with_a_c_library_that_cannot_change_the_folder(m
 
 
 async def test_signal_reaches_the_whole_group():
-    process = await spawn_process(
-        shell(
-            "sh -c 'trap \"echo inner; exit\" USR1; echo ready; while :; do sleep 0.01; done' & trap 'wait; exit 7' USR1; wait"
-        )
-    )
+    inner = "trap 'echo inner; exit' USR1; echo ready; while :; do sleep 0.01; done"
+    process = await spawn_process(shell(f'trap "wait; exit 7" USR1; sh -c "{inner}" & wait'))
     await read_until(process, b"ready")
     process.signal(signal.SIGUSR1)
     assert b"inner" in await read_all(process)

@@ -70,6 +70,9 @@ class Reference:
             total_tokens=count(raw, "total_tokens"),
         )
 
+    def head_start(self, request: ModelRequest) -> None:
+        self.server.post("/responses", self.body(request), thread_id="t").send_ahead()
+
     async def stream(self, request: ModelRequest) -> AsyncIterator[tuple[ModelEvent, ...]]:
         decoder = SseDecoder()
         async with self.server.post("/responses", self.body(request), thread_id="t") as answer:
@@ -125,6 +128,13 @@ class LosesLastDelta(Wrapped):
     def bend(self, event):
         self.seen += isinstance(event, TextDelta)
         return None if isinstance(event, TextDelta) and self.seen > 3 else event
+
+
+class AsksAgainAfterAHeadStart(Reference):
+    noticed_by = ("test_a_head_start_is_taken_over_by_the_stream_of_its_request",)
+
+    def head_start(self, request):
+        self.server.post("/responses", self.body(request), thread_id="another").send_ahead()
 
 
 class GarblesItems(Wrapped):
@@ -306,6 +316,7 @@ class KnowsEveryModel(Reference):
 
 
 FAULTS = [
+    AsksAgainAfterAHeadStart,
     LosesLastDelta,
     GarblesItems,
     CompletesTwice,

@@ -41,6 +41,7 @@ from .protocol.value import Value, value
 BACKOFF_BASE_S = 0.2
 BACKOFF_CAP_S = 20.0
 RETRY_AFTER_CAP_S = 300.0
+_DELTAS = (AgentMessageDelta, ReasoningDelta, ToolInputDelta)
 
 
 @value
@@ -117,8 +118,10 @@ async def _attempt(provider: ModelProvider, request: ModelRequest, info: Provide
                     items.append(event.item)
                     continue
                 shown = _shown(event)
-                if shown is not None:
+                if isinstance(shown, _DELTAS):
                     await show.stream(shown)
+                elif shown is not None:
+                    await show.emit(shown)
 
 
 class _Nothing:

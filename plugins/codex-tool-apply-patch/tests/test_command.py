@@ -8,6 +8,7 @@ import pytest
 
 from codex_tool_apply_patch.command import USAGE, main
 
+HEADERS = "Valid hunk headers: '*** Add File: {path}', '*** Delete File: {path}', '*** Update File: {path}'"
 SUCCESS = "Success. Updated the following files:\n"
 
 
@@ -95,8 +96,7 @@ def test_summary_groups_files_and_names_them_as_the_patch_does(folder):
         (["*** Environment ID: x"], "No files were modified.\n"),
         (
             ["nonsense"],
-            "Invalid patch hunk on line 2: 'nonsense' is not a valid hunk header. "
-            + "Valid hunk headers: '*** Add File: {path}', '*** Delete File: {path}', '*** Update File: {path}'\n",
+            f"Invalid patch hunk on line 2: 'nonsense' is not a valid hunk header. {HEADERS}\n",
         ),
         (update("a", "q"), "Failed to find expected lines in $W/a:\nq\n"),
         (["*** Update File: a", "@@ q", "-1"], "Failed to find context 'q' in $W/a\n"),

@@ -7,10 +7,13 @@ loop, which takes several times as long, while the server is at work. Only for p
 
 from __future__ import annotations
 
-import socket
+from typing import TYPE_CHECKING
 
 from .message import HttpRequest, Url, parse_url
 from .wire import encode_head, pieces
+
+if TYPE_CHECKING:
+    import socket
 
 TIMEOUT_S = 0.25
 """For connecting and for each piece; a server that is slower than that is met in the ordinary way."""
@@ -30,6 +33,8 @@ class SentRequest:
 
 def send_ahead(request: HttpRequest) -> SentRequest | None:
     """Send it now if that is quick, else None: whatever is wrong is found and told by the ordinary way."""
+    import socket  # late: most processes send nothing ahead
+
     url = parse_url(request.url)
     if url.scheme != "http" or not _is_address(url):
         return None
@@ -49,6 +54,8 @@ def send_ahead(request: HttpRequest) -> SentRequest | None:
 
 
 def _is_address(url: Url) -> bool:
+    import socket
+
     if url.host == "localhost":
         return True
     for family in (socket.AF_INET, socket.AF_INET6):

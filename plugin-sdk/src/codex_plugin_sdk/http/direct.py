@@ -121,7 +121,14 @@ class DirectTransport:
     async def adopt(self, sent: SentRequest) -> DirectResponse:
         """The answer to a request that was sent ahead."""
         url = parse_url(sent.request.url)
-        connection = _Connection(await SocketStream.from_socket(sent.connection), url)
+        try:
+            stream = await SocketStream.from_socket(sent.connection)
+        except BaseException as error:
+            sent.close()
+            if isinstance(error, OSError):
+                raise ConnectionLost(f"{url.origin}: {in_words(error)}") from error
+            raise
+        connection = _Connection(stream, url)
         return await self._exchange(connection, sent.request, url, sent=True)
 
     async def aclose(self) -> None:

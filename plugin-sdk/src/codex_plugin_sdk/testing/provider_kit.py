@@ -381,6 +381,27 @@ class ProviderConformance:
                                 break
             assert (len(server.requests), server.connections) == (3, 1)
 
+    async def test_a_head_start_is_taken_over_by_the_stream_of_its_request(self, provider_case: ProviderCase) -> None:
+        case = provider_case
+        async with _running(case) as (server, provider):
+            head_start = getattr(provider, "head_start", None)
+            if head_start is None:
+                pytest.skip("the provider has no head start")
+            server.play(*(server.answer(text_message("assistant", f"{n}", id="msg_1")) for n in range(4)))
+            first = model_request()
+            await anyio.to_thread.run_sync(head_start, first)
+            with anyio.fail_after(case.patience_s):
+                answered = done(await collect(provider, first))
+                again = done(await collect(provider, model_request()))
+            assert [item.text for item in answered + again if isinstance(item, Message)] == ["0", "1"]
+            assert len(server.requests) == 2
+            # A request other than the one that was sent ahead is answered for itself.
+            await anyio.to_thread.run_sync(head_start, model_request())
+            with anyio.fail_after(case.patience_s):
+                other = done(await collect(provider, model_request(model="another-model")))
+            assert len(other) == 1
+            assert server.requests[-1].json["model"] == "another-model"
+
     async def test_connection_that_the_server_gave_up_is_replaced(self, provider_case: ProviderCase) -> None:
         case = provider_case
         async with _running(case) as (server, provider):

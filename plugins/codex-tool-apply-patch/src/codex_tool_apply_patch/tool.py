@@ -15,10 +15,11 @@ from codex_plugin_sdk import (
     ToolOutput,
 )
 
-from .apply import Change, plan, resolve, summary
+from .apply import resolve, summary
 from .definition import DEFINITION
 from .hunks import InvalidPatch, Patch, PatchError
 from .parser import parse
+from .plan import Change, plan
 from .reading import read_text
 
 
