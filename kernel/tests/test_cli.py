@@ -4,6 +4,7 @@ import json
 
 import click
 import pytest
+
 from codex_kernel import cli, main
 from codex_kernel.errors import ConfigError, ExitCode, PluginError
 from codex_kernel.plugins import PluginManager
@@ -60,6 +61,7 @@ def test_the_name_it_is_called_by_chooses_the_command(commands):
     assert main.run(["apply_patch", "P"]) == 7
     assert main.run(["codex", "--codex-run-as-apply-patch", "P"]) == 7
     assert main.run(["codex", "apply_patch", "Q"]) == 8
+    assert main.run(["codex", "--codex-run-as-apply-patch"]) == 1
 
 
 @pytest.mark.parametrize(

@@ -195,3 +195,26 @@ async def test_the_spawned_process_of_a_backend_is_an_ordinary_one(tmp_path):
         assert await process.read() == b"hi\n"
         assert await process.wait() == 0
         await process.kill_tree()
+
+
+class Leaky(Run):
+    """Starts a program and forgets it."""
+
+    definition = ToolDefinition(name="leak", description="leak")
+    pid = 0
+
+    async def run(self, call, ctx):
+        request = ExecRequest(argv=("sleep", "1000"), cwd=ctx.cwd, env=dict(os.environ))
+        process = await ctx.exec(request, RunIntent(argv=("sleep",), cwd=ctx.cwd))
+        Leaky.pid = process.pid
+        return ToolOutput(output="started")
+
+
+@pytest.mark.anyio
+async def test_a_process_that_a_tool_forgot_ends_with_its_thread(tmp_path):
+    made = plugin(codex_tools=[ToolSpec(name="leak", factory=lambda setup: Leaky())])
+    model = ScriptedModel([call("leak", "c")], [say("x")])
+    async with open_thread(model, made, home=str(tmp_path), config={"sandbox_mode": "danger-full-access"}) as h:
+        await h.turn()
+        assert os.path.exists(f"/proc/{Leaky.pid}")
+    assert not os.path.exists(f"/proc/{Leaky.pid}")

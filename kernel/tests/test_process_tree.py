@@ -102,7 +102,7 @@ async def test_nothing_survives_long_after_the_leader_has_ended(stayer):
 
 
 async def test_processes_without_pidfd_are_ended_as_well(monkeypatch, stayer):
-    monkeypatch.setattr(process_tree, "_open_handle", lambda pid: None)
+    monkeypatch.setattr(process_tree, "exit_handle", lambda pid: None)
     process = await start(f"trap '' TERM; setsid {stayer.command} & wait; wait")
     await stayer.up()
     await process.kill_tree()

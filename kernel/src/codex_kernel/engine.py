@@ -273,7 +273,8 @@ class OpenedThread:
         """End tools, sandbox, provider, telemetry and rollout; one that fails does not keep the others."""
         from .log import logger
 
-        closers = [*(tool.aclose for tool in self.state.tools.values()), self.state.sandbox.aclose]
+        tools = [tool.aclose for tool in self.state.tools.values()]
+        closers = [*tools, self.state.end_processes, self.state.sandbox.aclose]
         for close in [*closers, self.state.provider.aclose]:
             try:
                 await close()

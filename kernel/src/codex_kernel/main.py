@@ -10,7 +10,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-PROGRAM_NAMES = ("codex", "codex.exe", "__main__.py")
+OTHER_NAMES = frozenset({"apply_patch", "applypatch", "codex-exec", "codex-linux-sandbox", "codex-tui"})
+"""Names of symlinks to this program that choose a command."""
 
 
 def main() -> None:
@@ -25,13 +26,16 @@ def run(argv: Sequence[str]) -> int:
 
     name = os.path.basename(argv[0])
     first = argv[1] if len(argv) > 1 else ""
-    if name in PROGRAM_NAMES or name not in _other_names():
+    if name not in OTHER_NAMES:
         if first in ("--version", "-V"):
             return _print(f"codex-cli {__version__}\n")
         if first in ("--help", "-h", "help") and len(argv) == 2:
             return _print(help_text())
         if first == "--codex-run-as-apply-patch":
-            return _dispatch(["apply_patch", *argv[2:]], by_name="apply_patch")
+            if len(argv) != 3:
+                sys.stderr.write("Error: --codex-run-as-apply-patch requires a UTF-8 PATCH argument.\n")
+                return 1
+            return _dispatch(list(argv[2:]), by_name="apply_patch")
         return _dispatch(list(argv[1:]))
     return _dispatch(list(argv[1:]), by_name=name)
 
@@ -42,15 +46,9 @@ def help_text() -> str:
         return file.read()
 
 
-def _other_names() -> frozenset[str]:
-    return frozenset({"apply_patch", "applypatch", "codex-exec", "codex-linux-sandbox", "codex-tui"})
-
-
 def _dispatch(args: list[str], by_name: str | None = None) -> int:
     from codex_kernel.cli import dispatch
 
-    if by_name == "apply_patch" and args[:1] == ["apply_patch"]:
-        args = args[1:]
     return dispatch(args, by_name=by_name)
 
 

@@ -22,7 +22,7 @@ import anyio
 import anyio.lowlevel
 
 from .contracts.sandbox import ExecRequest, Process
-from .process_tree import TreeMark, end_tree
+from .process_tree import TreeMark, end_tree, exit_handle
 from .protocol.value import Value, value
 
 DRAIN_GRACE_S = 0.05
@@ -162,14 +162,13 @@ class LocalProcess:
     # -- the leader's end ------------------------------------------------------------------------------
 
     def _watch(self) -> None:
-        try:
-            handle = os.pidfd_open(self._pid)
-        except (AttributeError, OSError):  # not Linux, an old kernel, or no descriptor left
+        handle = exit_handle(self._pid)
+        if handle is not None:
+            self._loop.add_reader(handle, self._reap, handle)
+        else:
             import threading
 
             threading.Thread(target=self._reap_in_thread, name=f"reap-{self._pid}", daemon=True).start()
-        else:
-            self._loop.add_reader(handle, self._reap, handle)
 
     def _reap(self, handle: int) -> None:
         self._loop.remove_reader(handle)

@@ -234,15 +234,16 @@ async def _signal_and_wait(
     try:
         for pid in sorted(pids):  # parents first, who would else report the ends of their children
             try:
-                handle = _open_handle(pid)
-                if handle is not None:
-                    handles.append(handle)
                 for signum in signals:
                     os.kill(pid, signum)
             except ProcessLookupError:
                 continue
             except PermissionError:
                 foreign.add(pid)
+                continue
+            handle = exit_handle(pid)
+            if handle is not None:
+                handles.append(handle)
         with anyio.move_on_after(wait_s):
             for handle in handles:
                 await anyio.wait_readable(handle)
@@ -253,15 +254,13 @@ async def _signal_and_wait(
             os.close(handle)
 
 
-def _open_handle(pid: int) -> int | None:
-    """A descriptor that becomes readable when the process ends; None where there is no such thing, or no
-    descriptor is left (the next round takes care of it)."""
+def exit_handle(pid: int) -> int | None:
+    """A descriptor that becomes readable when the process ends; None where there is no such thing (macOS, old
+    kernels), no descriptor is left, or the process has gone."""
     if sys.platform != "linux":
         return None
     try:
         return os.pidfd_open(pid)
-    except ProcessLookupError:
-        raise
     except OSError:
         return None
 

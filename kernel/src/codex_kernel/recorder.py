@@ -58,9 +58,10 @@ class Recorder:
                 self.history.add(entry)
         return entries
 
-    async def emit(self, *messages: EventMsg) -> None:
-        """Record the events with one write, then show them. Raises `StoreError`; nothing is shown then."""
-        for event in self._prepare(messages):
+    async def emit(self, *messages: EventMsg, turn_id: TurnId | None = None) -> None:
+        """Record the events with one write, then show them. Raises `StoreError`; nothing is shown then.
+        `turn_id` is the turn they belong to when that is not the present one."""
+        for event in self._prepare(messages, turn_id):
             await self._queue.put(event)
 
     def emit_nowait(self, *messages: EventMsg) -> None:
@@ -78,9 +79,9 @@ class Recorder:
         for event in self._number(messages):
             await self._queue.put(event)
 
-    def _prepare(self, messages: Iterable[EventMsg]) -> list[Event]:
+    def _prepare(self, messages: Iterable[EventMsg], turn_id: TurnId | None = None) -> list[Event]:
         first = self._seq
-        events = self._number(messages)
+        events = self._number(messages, turn_id)
         lines = [found for event in events if (found := event_line(event)) is not None]
         if lines:
             try:
@@ -94,10 +95,11 @@ class Recorder:
                     observer(event)
         return events
 
-    def _number(self, messages: Iterable[EventMsg]) -> list[Event]:
+    def _number(self, messages: Iterable[EventMsg], turn_id: TurnId | None = None) -> list[Event]:
         now = time.time_ns() // 1_000_000
+        turn = turn_id or self.turn_id
         events = []
         for msg in messages:
-            events.append(Event(thread_id=self.thread_id, turn_id=self.turn_id, seq=self._seq, at_ms=now, msg=msg))
+            events.append(Event(thread_id=self.thread_id, turn_id=turn, seq=self._seq, at_ms=now, msg=msg))
             self._seq += 1
         return events

@@ -8,6 +8,7 @@ from typing import Any
 from .approval import Gate
 from .context import ContextBook
 from .contracts.model import ModelInfo, ModelProvider, ProviderInfo, ToolDefinition
+from .contracts.sandbox import Process
 from .contracts.tool import Tool
 from .protocol.ops import TurnOverrides
 from .protocol.policy import ApprovalPolicy
@@ -64,6 +65,18 @@ class ThreadState:
         self.last_total_tokens = 0
         self.plan: TodoListItem | None = None
         self.told_once: set[str] = set()
+        self._processes: list[Process] = []
+
+    def own(self, process: Process) -> None:
+        """Remember a process that a tool started: it ends with the thread at the latest."""
+        self._processes = [known for known in self._processes if known.returncode is None]
+        self._processes.append(process)
+
+    async def end_processes(self) -> None:
+        """End what tools left running."""
+        for process in self._processes:
+            if process.returncode is None:
+                await process.kill_tree()
 
     @property
     def model_info(self) -> ModelInfo:

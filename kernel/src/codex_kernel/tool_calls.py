@@ -117,7 +117,7 @@ class ToolRunner:
             kind = "custom tool call" if isinstance(call, CustomToolCall) else "call"
             return ToolOutput(output=f"unsupported {kind}: {_name(call)}", success=False)
         try:
-            parsed = parse_call(call, tool.definition)
+            tool, parsed = self._claimed(tool, parse_call(call, tool.definition))
             return await tool.run(parsed, KernelToolContext(self._turn, call.call_id))
         except PolicyDenied as error:
             self.abort = self.abort or error.abort
@@ -128,6 +128,14 @@ class ToolRunner:
             raise  # the turn's recording failed, not the tool
         except Exception as error:  # noqa: BLE001 - a broken tool is told to the model and the user; the turn goes on
             return await self._broken(call, tool, error)
+
+    def _claimed(self, tool: Tool, call: ToolCall) -> tuple[Tool, ToolCall]:
+        """The tool that runs a call: another may have a better way to do it."""
+        for other in self._turn.state.tools.values():
+            claim = getattr(other, "claim", None)
+            if claim is not None and other is not tool and (taken := claim(call)) is not None:
+                return other, taken
+        return tool, call
 
     async def _broken(self, call: AnyToolCall, tool: Tool, error: Exception) -> ToolOutput:
         text = f"tool {tool.definition.name} failed: {type(error).__name__}: {error}"

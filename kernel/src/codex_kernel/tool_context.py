@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -57,13 +59,8 @@ class KernelToolContext:
     async def exec(self, request: ExecRequest, intent: RunIntent) -> Process:
         """Run a program behind policy and sandbox."""
         verdict = await self._require(intent)
-        policy = self.sandbox_policy
         try:
-            if policy.unconfined or intent.escalated or verdict.bypass_sandbox:
-                from .process import spawn_process
-
-                return await spawn_process(request)
-            return await self._turn.state.sandbox.backend(policy.mode).spawn(request, policy)
+            process = await self._spawn(request, unconfined=intent.escalated or verdict.bypass_sandbox)
         except SandboxDenied as error:
             raise ToolFailed(f"the sandbox refused it: {error}") from error
         except SandboxError as error:
@@ -73,6 +70,16 @@ class KernelToolContext:
             raise ToolFailed(f"no such program or folder: {error.filename or request.argv[0]}") from error
         except OSError as error:
             raise ToolFailed(f"{request.argv[0]} cannot be started: {error.strerror or error}") from error
+        self._turn.state.own(process)
+        return process
+
+    async def _spawn(self, request: ExecRequest, *, unconfined: bool) -> Process:
+        policy = self.sandbox_policy
+        if policy.unconfined or unconfined:
+            from .process import spawn_process
+
+            return await spawn_process(request)
+        return await self._turn.state.sandbox.backend(policy.mode).spawn(request, policy)
 
     async def edit_files(self, edits: Sequence[FileEdit], *, summary: str = "") -> None:
         """Change files behind policy, confined to the writable roots unless approved."""
@@ -93,11 +100,12 @@ class KernelToolContext:
         if edit.content is None:
             self._remove(edit.path, roots)
             return
+        mode = _mode_of(edit.move_from) if edit.move_from is not None else None
         confined = None if self.sandbox_policy.unconfined else resolve_confined(edit.path, roots)
         if confined is None:
-            replace_file(edit.path, edit.content)  # unconfined, or outside the roots and approved
+            replace_file(edit.path, edit.content, mode=mode)  # unconfined, or outside the roots and approved
         else:
-            replace_confined(confined, edit.content)
+            replace_confined(confined, edit.content, mode=mode)
         if edit.move_from is not None:
             self._remove(edit.move_from, roots)
 
@@ -131,19 +139,27 @@ class KernelToolContext:
     async def item_started(self, item: ThreadItem) -> None:
         """Show an item that begins."""
         self._turn.note_item(item)
-        await self._turn.state.recorder.emit(ItemStarted(item=item))
+        await self._turn.state.recorder.emit(ItemStarted(item=item), turn_id=self.turn_id)
 
     async def item_updated(self, item: ThreadItem) -> None:
         """Show a new state of an item."""
         self._turn.note_item(item)
-        await self._turn.state.recorder.emit(ItemUpdated(item=item))
+        await self._turn.state.recorder.emit(ItemUpdated(item=item), turn_id=self.turn_id)
 
     async def item_completed(self, item: ThreadItem) -> None:
         """Record an item, then show it."""
         self._turn.note_done(item)
-        await self._turn.state.recorder.emit(ItemCompleted(item=item))
+        await self._turn.state.recorder.emit(ItemCompleted(item=item), turn_id=self.turn_id)
 
     async def output_delta(self, item_id: str, chunk: bytes) -> None:
         """Show output as it comes, if anybody looks."""
         if self._turn.state.want_deltas:
             await self._turn.state.recorder.stream(OutputDelta(item_id=item_id, chunk=chunk))
+
+
+def _mode_of(path: str) -> int | None:
+    """The permissions of a file that moves; None where it cannot be asked, which its removal will tell."""
+    try:
+        return stat.S_IMODE(os.stat(path).st_mode)
+    except OSError:
+        return None

@@ -50,6 +50,14 @@ def test_file_moved_onto_itself_is_not_removed():
     assert one.edit == FileEdit(path="/w/a", content=b"x\n")
 
 
+def test_file_moved_onto_a_symlink_to_itself_is_not_removed(tmp_path):
+    (tmp_path / "a").write_text("1\n")
+    (tmp_path / "link").symlink_to("a")
+    root = str(tmp_path)
+    (one,) = planned({f"{root}/a": "1\n"}, change("a", "-1", "+x", move_to="link"), cwd=root)
+    assert one.edit == FileEdit(path=f"{root}/link", content=b"x\n")
+
+
 @pytest.mark.parametrize(
     "hunks",
     [

@@ -124,7 +124,8 @@ class ToolContext(Protocol):
         ...
 
     async def item_completed(self, item: ThreadItem) -> None:
-        """Record an item, then show it."""
+        """Record an item, then show it. Like the others, it may still be called when the call has returned
+        (a command that goes on in the background), until the thread closes; the event names the call's turn."""
         ...
 
     async def output_delta(self, item_id: str, chunk: bytes) -> None:
@@ -133,7 +134,11 @@ class ToolContext(Protocol):
 
 
 class Tool(Protocol):
-    """Something the model can call. Made once per thread; it may keep state between calls."""
+    """Something the model can call. Made once per thread; it may keep state between calls.
+
+    It may also have `claim(call: ToolCall) -> ToolCall | None`: asked about the calls of other tools, it can
+    take one over by giving the call that it will run instead (a shell command that is nothing but a patch).
+    """
 
     @property
     def definition(self) -> ToolDefinition:

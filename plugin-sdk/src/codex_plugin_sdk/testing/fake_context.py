@@ -36,6 +36,8 @@ from codex_plugin_sdk import (
 MARK_VARIABLE = "CODEX_FAKE_CONTEXT"
 """Stands in the environment of every program that a context starts, and of all that those start."""
 
+THREAD_ID = ThreadId("01990000-0000-7000-8000-000000000001")
+TURN_ID = TurnId("01990000-0000-7000-8000-000000000002")
 _FULL_ACCESS = SandboxPolicy(mode=SandboxMode.DANGER_FULL_ACCESS)
 
 
@@ -48,8 +50,8 @@ class FakeToolContext:
     questions, by id, and without one for each of them `ask` raises `PolicyDenied`, as it does where nobody is.
 
     Everything is kept, oldest first: items in `started`, `updated` and `completed`, output in `deltas`,
-    what was asked for in `intents` and `questions`, programs in `requests` and `processes`. `acted` is set once
-    the tool has done anything but look. Leaving the `async with` block ends what still runs.
+    what was asked for in `intents` and `questions`, programs in `requests` and `processes`. `spoke` is set by the
+    first output. Leaving the `async with` block ends what still runs.
     """
 
     def __init__(
@@ -61,8 +63,8 @@ class FakeToolContext:
         answers: Mapping[str, str] | None = None,
         sandbox_policy: SandboxPolicy = _FULL_ACCESS,
         approval_policy: ApprovalPolicy = ApprovalPolicy.NEVER,
-        thread_id: ThreadId = ThreadId("01990000-0000-7000-8000-000000000001"),
-        turn_id: TurnId = TurnId("01990000-0000-7000-8000-000000000002"),
+        thread_id: ThreadId = THREAD_ID,
+        turn_id: TurnId = TURN_ID,
     ) -> None:
         self.cwd = cwd
         self.sandbox_policy = sandbox_policy
@@ -81,7 +83,7 @@ class FakeToolContext:
         self.questions: list[Question] = []
         self.requests: list[ExecRequest] = []
         self.processes: list[Process] = []
-        self.acted = anyio.Event()
+        self.spoke = anyio.Event()
 
     async def __aenter__(self) -> Self:
         return self
@@ -106,7 +108,6 @@ class FakeToolContext:
         except OSError as error:
             raise ToolFailed(f"{request.argv[0]} cannot be started: {error.strerror or error}") from error
         self.processes.append(process)
-        self.acted.set()
         return process
 
     async def edit_files(self, edits: Sequence[FileEdit], *, summary: str = "") -> None:
@@ -116,7 +117,6 @@ class FakeToolContext:
         relative = [path for path in paths if not os.path.isabs(path)]
         assert not relative, f"the paths of edits are absolute, these are not: {relative}"
         self._judge(EditIntent(paths=tuple(dict.fromkeys(paths)), cwd=self.cwd, summary=summary))
-        self.acted.set()
         written: list[str] = []
         for edit in edits:
             try:
@@ -129,7 +129,6 @@ class FakeToolContext:
     async def authorize(self, intent: ToolIntent) -> None:
         """Note the intent. Raises `deny`."""
         self._judge(intent)
-        self.acted.set()
 
     async def ask(self, questions: Sequence[Question]) -> Mapping[str, str]:
         """The answers that the test gave. Raises `deny`, or `PolicyDenied` when one is missing."""
@@ -139,7 +138,6 @@ class FakeToolContext:
         missing = [question.id for question in questions if question.id not in self.answers]
         if missing:
             raise PolicyDenied(f"nobody is there to answer ({', '.join(missing)})")
-        self.acted.set()
         return {question.id: self.answers[question.id] for question in questions}
 
     def _judge(self, intent: Intent) -> None:
@@ -152,21 +150,19 @@ class FakeToolContext:
     async def item_started(self, item: ThreadItem) -> None:
         """Keep an item that begins."""
         self.started.append(item)
-        self.acted.set()
 
     async def item_updated(self, item: ThreadItem) -> None:
         """Keep a new state of an item."""
         self.updated.append(item)
-        self.acted.set()
 
     async def item_completed(self, item: ThreadItem) -> None:
         """Keep an item's final state."""
         self.completed.append(item)
-        self.acted.set()
 
     async def output_delta(self, item_id: str, chunk: bytes) -> None:
         """Keep output."""
         self.deltas.append((item_id, chunk))
+        self.spoke.set()
 
     # -- looking ---------------------------------------------------------------------------------------
 

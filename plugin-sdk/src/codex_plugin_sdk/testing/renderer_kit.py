@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
+import orjson
 import pytest
 
 from codex_plugin_sdk import (
@@ -49,8 +50,8 @@ from codex_plugin_sdk import (
 
 from .event_samples import FINAL, USAGE, events, every_item, every_message, thread_started
 
-HOSTILE = "\x1b[2J\x1b]0;owned\x07plain\x9b31m \x1b[31mred\x1b[0m \x08\x08 \rover\x00\u202eback"
-"""Text that clears the screen, sets the title, colours, rubs out and turns the reading direction."""
+HOSTILE = "\x1b[2J\x1b]0;owned\x07\x1b]52;c;b3duZWQ=\x1b\\plain\x9b31m \x1b[31mred\x1b[0m \x08\x08 \rover\x00\u202eback"
+"""Text that clears the screen, sets the title and the clipboard, colours, rubs out and turns the reading direction."""
 
 MEGABYTES_10 = 10 * 1024 * 1024
 
@@ -59,8 +60,9 @@ MEGABYTES_10 = 10 * 1024 * 1024
 class RendererCase(Value):
     """A renderer under test: `open` makes one, `streams` names those it writes to, of `stdout` and `stderr`.
 
-    `for_programs` says that its output is parsed and not read: a character above ASCII is then data, whatever a
-    terminal would make of it. `seconds_for_10_mb` bounds the time for one event with a text of 10 MB.
+    `for_programs` says that stdout is parsed and not read: every line of it is then a JSON object, in which a
+    character above ASCII is data, whatever a terminal would make of it. `seconds_for_10_mb` bounds the time for
+    one event with a text of 10 MB.
     """
 
     open: Callable[[RenderSetup], Renderer]
@@ -116,6 +118,13 @@ def _talking(text: str) -> list[ThreadItem]:
     ]
 
 
+def _odd_items() -> list[ThreadItem]:
+    return [
+        UnknownThreadItem(id="", tag="", raw={}),
+        UnknownThreadItem(id="x", tag="a\nb", raw={"big": 1 << 80, "nan": float("nan"), "none": None}),
+    ]
+
+
 class RendererConformance:
     """What every renderer owes the kernel and the person before it. See the module for how to use it."""
 
@@ -144,11 +153,17 @@ class RendererConformance:
 
     def test_unknown_items_are_survived(self, renderer_case: RendererCase) -> None:
         """Also those whose tag or content is odd."""
-        odd = [
-            UnknownThreadItem(id="", tag="", raw={}),
-            UnknownThreadItem(id="x", tag="a\nb", raw={"big": 1 << 80, "nan": float("nan"), "none": None}),
-        ]
-        show(renderer_case, a_turn(*odd))
+        show(renderer_case, a_turn(*_odd_items()))
+
+    def test_every_line_for_programs_is_an_object(self, renderer_case: RendererCase) -> None:
+        """Whatever the events hold, a program reads stdout line by line."""
+        if not renderer_case.for_programs:
+            pytest.skip("its output is read by people")
+        shown = show(renderer_case, [*every_message(), *a_turn(*_odd_items(), *_talking(HOSTILE + "\n\u2028\r\n{"))])
+        lines = shown.stdout.split("\n")
+        assert lines.pop() == "", "the last line is not ended"
+        for line in lines:
+            assert isinstance(orjson.loads(line), dict), f"this line is no object: {line[:200]!r}"
 
     def test_undecodable_paths_are_survived(self, renderer_case: RendererCase) -> None:
         """Paths and words of a command may hold surrogate-escaped bytes."""
@@ -232,6 +247,8 @@ class RendererConformance:
             renderer = renderer_case.open(RenderSetup(stdout=stdout, stderr=io.StringIO()))
             with pytest.raises(BrokenPipeError):
                 _feed_until_flushed(renderer, events(every_message() * 20))
+            with suppress(BrokenPipeError):  # closing after that may say it again, and nothing else
+                renderer.close()
         finally:
             with suppress(BrokenPipeError):
                 stdout.close()

@@ -160,8 +160,7 @@ class _Grammar:
         if self._error is not None:
             raise self._error
         if self._held:
-            self._step(END)
-            self._after_end = [line for line in self._held[1:] if line.strip(SPACE)]
+            self._step(END)  # what else is held are blank lines and the end of a wrapper
         # Past the end marker, only what the frame has seen: the end of a wrapper, or the marker once more.
         if len(self._after_end or ()) > 1 + self._frame.wrapped:
             raise InvalidPatch(_BAD_LAST)

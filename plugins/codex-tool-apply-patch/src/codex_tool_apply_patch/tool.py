@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from codex_plugin_sdk import (
@@ -22,6 +23,9 @@ from .parser import parse
 from .plan import Change, plan
 from .reading import read_text
 
+SHELL_TOOL = "exec_command"
+"""The tool through which models write `apply_patch <<'EOF' …` as a command, by the name that they know."""
+
 
 class ApplyPatchTool:
     """Implements the `Tool` contract.
@@ -39,6 +43,20 @@ class ApplyPatchTool:
     def parallel_safe(self) -> bool:
         """No: two patches of one response may be about the same file."""
         return False
+
+    def claim(self, call: ToolCall) -> ToolCall | None:
+        """Take over a shell command that is only an `apply_patch` here-document: people then see file changes,
+        and policy judges them as such."""
+        script = call.arguments.get("cmd") if call.name == SHELL_TOOL else None
+        if not isinstance(script, str) or "apply" not in script:
+            return None
+        from .shell_form import extract_patch
+
+        found = extract_patch(script)
+        if found is None:
+            return None
+        folder = os.path.join(str(call.arguments.get("workdir") or "."), found.folder or ".")
+        return call.replace(name=self.definition.name, input=found.patch, freeform=True, arguments={"workdir": folder})
 
     async def run(self, call: ToolCall, ctx: ToolContext) -> ToolOutput:
         """Check, show, write. A patch that does not fit shows nothing and changes nothing."""

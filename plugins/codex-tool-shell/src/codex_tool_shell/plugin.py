@@ -10,6 +10,16 @@ from codex_plugin_sdk import ToolSpec, hookimpl
 if TYPE_CHECKING:
     from codex_plugin_sdk import Tool, ToolSetup
 
+SETTINGS = frozenset(
+    {
+        "allow_login_shell",
+        "background_terminal_max_timeout",
+        "shell_environment_policy",
+        "tool_output_token_limit",
+    }
+)
+"""The keys of the configuration that the tools read."""
+
 
 @hookimpl
 def codex_tools() -> Iterable[ToolSpec]:
@@ -25,7 +35,7 @@ def _exec_command(setup: ToolSetup) -> Tool:
 
         return ExecCommandTool(setup, sessions_of(setup))
 
-    if setup.config.keys() & {"shell_environment_policy", "allow_login_shell"}:
+    if setup.config.keys() & SETTINGS:
         return make()  # so that settings that do not fit are told at once
     from codex_plugin_sdk import LateTool
 
