@@ -422,11 +422,9 @@ class TakesItsTime(Runner):
 class EndsByItself(Runner):
     notices = ("cancelled_call_ends",)
 
-    async def read(self, process, item_id, ctx) -> bytes:
-        with anyio.move_on_after(0.05):
-            return await super().read(process, item_id, ctx)
-        await process.kill_tree()
-        return b"too slow"
+    def parsed(self, arguments):
+        cmd, save_to = super().parsed(arguments)
+        return "true" if cmd == HANGS else cmd, save_to
 
 
 class ClosesOnce(Runner):
@@ -618,7 +616,7 @@ async def test_context_ends_what_still_runs_wherever_it_went(tmp_path) -> None:
         assert await process.read() == b"up\n"
         assert process.pid in ctx.living()
         if os.path.isdir("/proc/self"):
-            assert len(ctx.living()) == 2
+            assert len(ctx.living()) >= 2  # the shell and what it left in the background
     assert ctx.living() == []
     assert process.returncode is not None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import statistics
 import subprocess
@@ -63,7 +64,7 @@ class Program:
             status=process.returncode,
             whole_ms=whole * 1000,
             first_ms=(arrivals[0] - started) * 1000 if arrivals else float("nan"),
-            gaps_ms=[(b - a) * 1000 for a, b in zip(arrivals, arrivals[1:], strict=False)],
+            gaps_ms=[(b - a) * 1000 for a, b in itertools.pairwise(arrivals)],
             cpu_ms=(usage.ru_utime + usage.ru_stime) * 1000,
             rss_mb=usage.ru_maxrss / 1024,
             output=output,

@@ -8,6 +8,7 @@ import subprocess
 import time
 
 import pytest
+
 from codex_plugin_sdk import CustomToolCall, FunctionCall, text_message
 from codex_plugin_sdk.testing.servers import ScriptedResponsesServer
 

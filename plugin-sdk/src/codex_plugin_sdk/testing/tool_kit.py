@@ -60,9 +60,9 @@ class ToolCase(Value):
     """A tool under test. `open` makes one for a thread.
 
     `good_calls` succeed when they come in this order, one after another, in a fresh workspace. `hanging_call`
-    starts something and then waits until it is cancelled (`echo up; sleep 600`, say): at once when it has shown
-    output, else after a second. Without one the tests of cancellation are skipped. `patience_s` bounds every call, and what may pass between a cancellation and the
-    end of the call and its processes.
+    starts something and then waits (`echo up; sleep 600`, say); it is cancelled as soon as it has shown output,
+    or after a second without. Where there is none the tests of cancellation are skipped. `patience_s` bounds
+    every call, and what may pass between a cancellation and the end of the call and its processes.
     """
 
     open: Callable[[ToolSetup], Tool]
