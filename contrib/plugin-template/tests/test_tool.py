@@ -1,42 +1,44 @@
-"""The tool counts, and tells the model what was wrong with a call."""
+"""The tool keeps to the contract, counts, and tells the model what was wrong with a call."""
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from codex_plugin_sdk import ToolCall, ToolContext, ToolFailed, ToolSetup, new_thread_id
+from codex_plugin_sdk import ToolCall, ToolFailed
+from codex_plugin_sdk.testing.fake_context import FakeToolContext
+from codex_plugin_sdk.testing.tool_kit import ToolCase, ToolConformance
 from codex_tool_sample import plugin
+from codex_tool_sample.tool import SampleTool
 
-# This tool asks nothing of the kernel. `codex_plugin_sdk.testing` runs one that does inside a thread.
-NO_CONTEXT = cast("ToolContext", None)
+(SPEC,) = plugin.codex_tools()
 
 
-@pytest.fixture
-def tool(tmp_path: Any) -> Any:
-    (spec,) = plugin.codex_tools()
-    setup = ToolSetup(thread_id=new_thread_id(), codex_home=str(tmp_path), spill_dir=str(tmp_path), environ={})
-    return spec.factory(setup)
+class TestSampleTool(ToolConformance):
+    """What every tool owes the kernel. Give a `hanging_call` as soon as yours can wait for something."""
+
+    @pytest.fixture
+    def tool_case(self) -> ToolCase:
+        return ToolCase(open=SPEC.factory, good_calls=({"text": "one two\nthree"}, {"text": ""}))
 
 
 def call(**arguments: Any) -> ToolCall:
     return ToolCall(call_id="call_1", name="sample", input="", arguments=arguments)
 
 
-def test_tool_is_offered_under_the_name_that_its_definition_has(tool: Any) -> None:
-    (spec,) = plugin.codex_tools()
-    assert spec.name == tool.definition.name == "sample"
+def test_tool_is_offered_under_the_name_that_its_definition_has() -> None:
+    assert SPEC.name == SampleTool().definition.name == "sample"
 
 
 @pytest.mark.anyio
-async def test_text_is_counted(tool: Any) -> None:
-    output = await tool.run(call(text="one two\nthree"), NO_CONTEXT)
+async def test_text_is_counted(tmp_path: Any) -> None:
+    output = await SampleTool().run(call(text="one two\nthree"), FakeToolContext(str(tmp_path)))
     assert output.output == "2 lines, 3 words, 13 characters"
     assert output.success
 
 
 @pytest.mark.anyio
-async def test_argument_of_another_type_is_told_to_the_model(tool: Any) -> None:
+async def test_argument_of_another_type_is_told_to_the_model(tmp_path: Any) -> None:
     with pytest.raises(ToolFailed, match="`text` must be a string"):
-        await tool.run(call(text=7), NO_CONTEXT)
+        await SampleTool().run(call(text=7), FakeToolContext(str(tmp_path)))

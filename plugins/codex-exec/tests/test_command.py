@@ -19,7 +19,6 @@ from codex_plugin_sdk.testing.servers import cut, json_reply
 
 FREE = ("-s", "danger-full-access")
 PATCH = "*** Begin Patch\n*** Add File: new.txt\n+hi\n*** Delete File: old.txt\n*** End Patch\n"
-ANY = {"type": "any"}
 
 
 def texts(request, role="user"):
@@ -51,10 +50,19 @@ def png(width=1, height=1):
 
 
 def test_stdout_is_the_final_message_alone(codex, server):
-    server.play(server.answer(say("I will look.", "m1"), call("exec_command", cmd="echo one")), server.answer(say("Done.")))
+    server.play(
+        server.answer(say("I will look.", "m1"), call("exec_command", cmd="echo one")), server.answer(say("Done."))
+    )
     done = codex.run("exec", *FREE, "look")
     assert (done.code, done.out) == (0, "Done.\n")
-    for shown in ("workdir:", "user\nlook\n", "codex\nI will look.", "/bin/bash -lc 'echo one'", "one\n", "tokens used"):
+    for shown in (
+        "workdir:",
+        "user\nlook\n",
+        "codex\nI will look.",
+        "/bin/bash -lc 'echo one'",
+        "one\n",
+        "tokens used",
+    ):
         assert shown in done.err
     assert "Done." not in done.err
     assert "\x1b" not in done.err
@@ -73,7 +81,9 @@ def test_json_shows_every_kind_of_item_in_its_exact_shape(codex, server):
     plan = [{"step": "Read", "status": "completed"}, {"step": "Edit", "status": "in_progress"}]
     plan_done = [{**step, "status": "completed"} for step in plan]
     server.play(
-        server.answer(think("**Looking** at it"), say("I will look.", "m1"), call("exec_command", "c1", cmd="echo one")),
+        server.answer(
+            think("**Looking** at it"), say("I will look.", "m1"), call("exec_command", "c1", cmd="echo one")
+        ),
         server.answer(call("exec_command", "c2", cmd="exit 3")),
         server.answer(call("update_plan", "c3", plan=plan)),
         server.answer(freeform("apply_patch", PATCH, "c4")),
@@ -85,12 +95,32 @@ def test_json_shows_every_kind_of_item_in_its_exact_shape(codex, server):
     assert (done.code, done.err) == (0, "Reading additional input from stdin...\n")
 
     def command(number, status, text, output="", code=None):
-        return {"id": number, "type": "command_execution", "command": f"/bin/bash -lc '{text}'", "aggregated_output": output, "exit_code": code, "status": status}
+        return {
+            "id": number,
+            "type": "command_execution",
+            "command": f"/bin/bash -lc '{text}'",
+            "aggregated_output": output,
+            "exit_code": code,
+            "status": status,
+        }
 
-    changes = [{"path": str(codex.work / "new.txt"), "kind": "add"}, {"path": str(codex.work / "old.txt"), "kind": "delete"}]
-    half = {"id": "item_4", "type": "todo_list", "items": [{"text": "Read", "completed": True}, {"text": "Edit", "completed": False}]}
+    changes = [
+        {"path": str(codex.work / "new.txt"), "kind": "add"},
+        {"path": str(codex.work / "old.txt"), "kind": "delete"},
+    ]
+    half = {
+        "id": "item_4",
+        "type": "todo_list",
+        "items": [{"text": "Read", "completed": True}, {"text": "Edit", "completed": False}],
+    }
     whole = {**half, "items": [{"text": "Read", "completed": True}, {"text": "Edit", "completed": True}]}
-    usage = {"input_tokens": 700, "cached_input_tokens": 280, "cache_write_input_tokens": 0, "output_tokens": 140, "reasoning_output_tokens": 35}
+    usage = {
+        "input_tokens": 700,
+        "cached_input_tokens": 280,
+        "cache_write_input_tokens": 0,
+        "output_tokens": 140,
+        "reasoning_output_tokens": 35,
+    }
     head, *rest = done.events
     assert head == {"type": "thread.started", "thread_id": server.requests[0].json["prompt_cache_key"]}
     assert rest == [
@@ -102,8 +132,14 @@ def test_json_shows_every_kind_of_item_in_its_exact_shape(codex, server):
         {"type": "item.started", "item": command("item_3", "in_progress", "exit 3")},
         {"type": "item.completed", "item": command("item_3", "failed", "exit 3", "", 3)},
         {"type": "item.started", "item": half},
-        {"type": "item.started", "item": {"id": "item_5", "type": "file_change", "changes": changes, "status": "in_progress"}},
-        {"type": "item.completed", "item": {"id": "item_5", "type": "file_change", "changes": changes, "status": "completed"}},
+        {
+            "type": "item.started",
+            "item": {"id": "item_5", "type": "file_change", "changes": changes, "status": "in_progress"},
+        },
+        {
+            "type": "item.completed",
+            "item": {"id": "item_5", "type": "file_change", "changes": changes, "status": "completed"},
+        },
         {"type": "item.updated", "item": whole},
         {"type": "item.completed", "item": {"id": "item_6", "type": "agent_message", "text": "Done."}},
         {"type": "item.completed", "item": whole},
@@ -148,14 +184,14 @@ def test_color_always_paints_stderr_and_never_stdout(codex, server):
 
 
 def test_a_command_that_is_declined_tells_why_once(codex, server):
-    server.play(server.answer(call("exec_command", cmd="true")), server.answer(say("Done.")))
-    done = codex.run("exec", "go")
+    server.play(
+        *(server.answer(call("exec_command", f"c{n}", cmd="true")) for n in (1, 2)), server.answer(say("Done."))
+    )
+    done = codex.run("exec", "-c", 'sandbox.backend="no-such"', "go")
     assert done.code == 0
-    assert "declined" in done.err
-    why = outputs(server.requests[1])["call_1"]
-    assert "read-only" in why
-    longest = max(why.splitlines(), key=len)
-    assert done.err.count(longest[:60]) <= 1, done.err
+    assert "no-such" in outputs(server.requests[2])["c2"]
+    assert done.err.count("no sandbox backend named") == 1, done.err
+    assert done.err.count("declined (for the reason above)") == 2
 
 
 # -- prompt --------------------------------------------------------------------------------------------
@@ -193,7 +229,12 @@ def test_options_reach_the_request_and_the_session(codex, server, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
     (tmp_path / "a.png").write_bytes(png())
-    schema = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": "string"}},
+        "required": ["a"],
+        "additionalProperties": False,
+    }
     (tmp_path / "schema.json").write_text(json.dumps(schema))
     done = codex.run(
         "exec", "-m", "gpt-5.5-mini", "-c", 'model_reasoning_effort="high"', "-C", str(other), "--skip-git-repo-check",
@@ -204,7 +245,12 @@ def test_options_reach_the_request_and_the_session(codex, server, tmp_path):
     assert body["model"] == "gpt-5.5-mini"
     assert body["reasoning"]["effort"] == "high"
     assert body["text"]["format"]["schema"] == schema
-    assert any(part["type"] == "input_image" for item in body["input"] if item.get("role") == "user" for part in item["content"])
+    assert any(
+        part["type"] == "input_image"
+        for item in body["input"]
+        if item.get("role") == "user"
+        for part in item["content"]
+    )
     assert str(other) in outputs(server.requests[1])["call_1"]
     assert (tmp_path / "last").read_text() == "Done."
 
@@ -212,7 +258,18 @@ def test_options_reach_the_request_and_the_session(codex, server, tmp_path):
 def test_options_before_the_subcommand_are_inherited_and_those_after_it_win(codex, server):
     server.play(server.answer(say("a")), server.answer(say("b")))
     codex.run("-m", "root-model", "-c", 'model_reasoning_effort="low"', "exec", "go")
-    codex.run("-m", "root-model", "-c", 'model_reasoning_effort="low"', "exec", "-m", "mine", "-c", "model_reasoning_effort=high", "go")
+    codex.run(
+        "-m",
+        "root-model",
+        "-c",
+        'model_reasoning_effort="low"',
+        "exec",
+        "-m",
+        "mine",
+        "-c",
+        "model_reasoning_effort=high",
+        "go",
+    )
     first, second = (request.json for request in server.requests)
     assert (first["model"], first["reasoning"]["effort"]) == ("root-model", "low")
     assert (second["model"], second["reasoning"]["effort"]) == ("mine", "high")
@@ -229,8 +286,17 @@ def test_patches_stay_within_the_writable_roots(codex, server, tmp_path):
     (tmp_path / "more").mkdir()
     outside = f"*** Begin Patch\n*** Add File: {codex.home}/evil\n+x\n*** End Patch\n"
     inside = f"*** Begin Patch\n*** Add File: {tmp_path}/more/good\n+x\n*** End Patch\n"
-    server.play(server.answer(freeform("apply_patch", outside, "c1")), server.answer(freeform("apply_patch", inside, "c2")), server.answer(say("Done.")))
-    args = ("-c", "sandbox_workspace_write.exclude_slash_tmp=true", "-c", "sandbox_workspace_write.exclude_tmpdir_env_var=true")
+    server.play(
+        server.answer(freeform("apply_patch", outside, "c1")),
+        server.answer(freeform("apply_patch", inside, "c2")),
+        server.answer(say("Done.")),
+    )
+    args = (
+        "-c",
+        "sandbox_workspace_write.exclude_slash_tmp=true",
+        "-c",
+        "sandbox_workspace_write.exclude_tmpdir_env_var=true",
+    )
     done = codex.run("exec", "-s", "workspace-write", "--add-dir", str(tmp_path / "more"), *args, "go")
     assert done.code == 0
     assert not (codex.home / "evil").exists()
@@ -307,7 +373,12 @@ def test_usage_errors_exit_with_two(codex):
 
 
 def test_a_session_resumes_with_the_same_history(codex, server):
-    server.play(server.answer(call("exec_command", cmd="echo one")), server.answer(say("Done.")), server.answer(say("More.")), server.answer(say("Last.")))
+    server.play(
+        server.answer(call("exec_command", cmd="echo one")),
+        server.answer(say("Done.")),
+        server.answer(say("More.")),
+        server.answer(say("Last.")),
+    )
     first = codex.run("exec", "--json", *FREE, "go")
     thread = first.events[0]["thread_id"]
     second = codex.run("exec", *FREE, "resume", thread, "and on")

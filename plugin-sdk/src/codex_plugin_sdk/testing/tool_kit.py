@@ -150,6 +150,11 @@ class ToolConformance:
         raise NotImplementedError("give the fixture `tool_case`")
 
     @pytest.fixture
+    def anyio_backend(self) -> str:
+        """As the program runs."""
+        return "asyncio"
+
+    @pytest.fixture
     def workspace(self, tmp_path: Any) -> str:
         """The working directory of all calls; empty."""
         return _made(tmp_path, "workspace")

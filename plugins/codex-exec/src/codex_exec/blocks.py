@@ -48,6 +48,11 @@ class Blocks:
         self._cwd = ""
         self._announced: str | None = None
         self._plans: set[str] = set()
+        self._told: list[str] = []
+
+    def told(self, message: str) -> None:
+        """A reason that was shown; a refused command need not repeat it."""
+        self._told.append(message)
 
     def header(self, started: ThreadStarted, thread_id: str) -> str:
         """What the thread runs with."""
@@ -135,6 +140,9 @@ class Blocks:
         head = "" if self._announced == item.id else self._command_head(item)
         self._announced = None
         if item.status is ItemStatus.DECLINED:
+            if any(reason in item.aggregated_output for reason in self._told):
+                return f"{head}{self._paint(' declined', 'yellow')} (for the reason above)\n"
+            self._told += [item.aggregated_output] if item.aggregated_output else []
             verdict = self._paint(" declined", "yellow")
         elif item.exit_code == 0:
             verdict = self._paint(f" succeeded in {in_time(item.duration_ms)}", "green")

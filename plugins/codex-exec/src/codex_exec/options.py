@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from codex_plugin_sdk import Invocation
 
 GIT_CHECK = "Not inside a trusted directory and --skip-git-repo-check was not specified."
+_SCHEMA_HINT = "--output-schema wants a file that holds a JSON Schema object"
 DEFAULT_LOCAL = "ollama"
 LOCAL_MODELS = {"ollama": "gpt-oss:20b", "lmstudio": "openai/gpt-oss-20b"}
 
@@ -84,7 +85,7 @@ class ExecOptions:
         from codex_plugin_sdk import git_root
 
         if git_root(self.cwd) is None and not _trusted(config, self.cwd):
-            raise UserError(GIT_CHECK)
+            raise UserError(GIT_CHECK, hint="work in a Git repository, or add that flag")
 
 
 def read_schema(path: str | None) -> Mapping[str, Any] | None:
@@ -97,11 +98,11 @@ def read_schema(path: str | None) -> Mapping[str, Any] | None:
         with open(path, "rb") as file:
             found = orjson.loads(file.read())
     except OSError as error:
-        raise UserError(f"Failed to read output schema file {path}: {error.strerror}") from error
+        raise UserError(f"Failed to read output schema file {path}: {error.strerror}", hint=_SCHEMA_HINT) from error
     except orjson.JSONDecodeError as error:
-        raise UserError(f"Output schema file {path} is not valid JSON: {error}") from error
+        raise UserError(f"Output schema file {path} is not valid JSON: {error}", hint=_SCHEMA_HINT) from error
     if not isinstance(found, dict):
-        raise UserError(f"Output schema file {path} does not hold a JSON object", hint="a schema is an object")
+        raise UserError(f"Output schema file {path} does not hold a JSON object", hint=_SCHEMA_HINT)
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -42,10 +42,10 @@ def run_exec(invocation: Invocation, given: Mapping[str, Any]) -> int:
     """Carry out the command; returns the exit code. Raises `CodexError` for what is wrong before the turn."""
     options = ExecOptions(invocation, given)
     config = options.config()
+    engine = Engine(config=config, plugins=invocation.plugins, environ=invocation.environ)
     options.check_folder(config)
     schema = read_schema(options.flag("output_schema"))
     last_message = LastMessageFile(options.flag("output_last_message"))
-    engine = Engine(config=config, plugins=invocation.plugins, environ=invocation.environ)
     thread_id, argument = _target(engine, options)
     prompt = read_prompt(argument)
     renderer = _renderer(invocation, options, config)
@@ -78,16 +78,20 @@ class _Session:
         self.last_message: str | None = None
         self.hint = ""
         self.broken_pipe = False
+        self._told_broken = False
 
     async def run(self) -> None:
         """The thread from its first event to the end of its turn."""
         import anyio
 
-        async with self._opened.running() as thread, anyio.create_task_group() as tasks:
-            tasks.start_soon(self._watch_signals, thread, tasks.cancel_scope)
-            await self._follow(thread)
-            tasks.cancel_scope.cancel()
-        self._render_end()
+        from .signals import SignalWatch
+
+        with SignalWatch() as self._signals:
+            async with self._opened.running() as thread, anyio.create_task_group() as tasks:
+                tasks.start_soon(self._obey_signals, thread, tasks.cancel_scope)
+                await self._follow(thread)
+                tasks.cancel_scope.cancel()
+            self._show(lambda renderer: renderer.close())
 
     async def _follow(self, thread: Thread) -> None:
         while True:
@@ -104,40 +108,37 @@ class _Session:
                     self.exit_code = SIGNAL_BASE + (self._signal or signal.SIGINT)
                     return
 
-    async def _watch_signals(self, thread: Thread, scope: CancelScope) -> None:
-        import anyio
-
+    async def _obey_signals(self, thread: Thread, scope: CancelScope) -> None:
         from codex_plugin_sdk import Interrupt
 
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            async for number in signals:
-                if self._signal:  # a second one: whoever sends it does not want to wait
-                    self.exit_code = SIGNAL_BASE + number
-                    scope.cancel()
-                    return
-                self._signal = number
-                await thread.submit(Interrupt(reason="interrupted"))
+        self._signal = await self._signals.next()
+        await thread.submit(Interrupt(reason="interrupted"))
+        # A second one: whoever sends it does not want to wait for the rest of the events.
+        self.exit_code = SIGNAL_BASE + await self._signals.next()
+        scope.cancel()
 
     async def _render(self, event: Event, thread: Thread) -> None:
-        if self._renderer is None:
-            return
-        try:
-            self._renderer.handle(event)
-        except BrokenPipeError:
+        self._show(lambda renderer: renderer.handle(event))
+        if self.broken_pipe and not self._told_broken:
             from codex_plugin_sdk import Interrupt
 
-            self._renderer, self.broken_pipe = None, True
+            self._told_broken = True
             await thread.submit(Interrupt(reason="nobody reads the output any more"))
-        except Exception as error:  # noqa: BLE001 - observers can never hurt a turn
-            self._drop(error)
 
-    def _render_end(self) -> None:
+    def _show(self, show: Callable[[Renderer], None]) -> None:
         if self._renderer is None:
             return
         try:
-            self._renderer.close()
-        except BrokenPipeError:
-            self.broken_pipe = True
+            try:
+                self._signals.writing = True
+                show(self._renderer)
+            finally:
+                self._signals.writing = False
+        except BrokenPipeError as error:
+            from .signals import ReaderStuck
+
+            # Where a signal ended the write, the signal says how we exit.
+            self._renderer, self.broken_pipe = None, not isinstance(error, ReaderStuck)
         except Exception as error:  # noqa: BLE001 - observers can never hurt a turn
             self._drop(error)
 

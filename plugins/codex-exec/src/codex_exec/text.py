@@ -97,6 +97,7 @@ class TextRenderer:
                 elif level == "warning":
                     self._warn(message)
                 else:
+                    self._blocks.told(message)
                     self._error(message)
             case ApprovalRequested(reason=reason):
                 self._warn(f"approval requested: {reason}")
