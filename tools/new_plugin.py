@@ -41,6 +41,8 @@ def create(name: str) -> Path:
         raise ValueError(
             f"{name!r} is not a plugin's name: codex-KIND-WORD, in small letters, such as codex-tool-clock"
         )
+    if len(replacements(name)["sample"]) > 64:
+        raise ValueError(f"{name!r} is too long: the tool's name may have 64 characters, which model servers require")
     target = ROOT / "plugins" / name
     if target.exists():
         raise ValueError(f"plugins/{name} exists already")

@@ -6,7 +6,7 @@ import threading
 import anyio
 import pytest
 
-from codex_kernel.errors import PluginMissing, SandboxUnavailable
+from codex_kernel.errors import SandboxUnavailable
 from codex_kernel.process import spawn_process
 from codex_kernel.protocol.events import AgentMessageDelta, ThreadStarted, TurnCompleted
 from codex_kernel.sandboxing import SandboxChooser
@@ -169,7 +169,7 @@ def test_a_backend_can_be_chosen_by_name_and_a_missing_one_is_an_error():
     weak, strong = Backend(), Backend()
     made = backends(weak=(weak, 1), strong=(strong, 5))
     assert _chooser(made, wanted="weak").backend(SandboxMode.READ_ONLY) is weak
-    with pytest.raises(PluginMissing, match="none-such"):
+    with pytest.raises(SandboxUnavailable, match="none-such"):
         _chooser(made, wanted="none-such").backend(SandboxMode.READ_ONLY)
 
 

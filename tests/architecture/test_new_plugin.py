@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 # An ordinary name, and one that sorts before the SDK and makes lines long.
-NAMES = ("codex-tool-word-count", "codex-a-very-long-name-that-a-person-might-well-choose-for-a-tool-of-their-own")
+NAMES = ("codex-tool-word-count", "codex-a-very-long-name-that-a-person-might-well-choose-for-a-tool")
 
 
 @pytest.fixture

@@ -204,7 +204,11 @@ def _merge_toml(config: Config, path: str) -> bool:
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(*_toml_complaint(str(error), text), where=path + _toml_position(str(error), text)) from error
+        raise ConfigError(
+            *_toml_complaint(str(error), text),
+            where=path + _toml_position(str(error), text),
+            hint="the file is TOML: strings want quotes; --ignore-user-config leaves it out",
+        ) from error
     except RecursionError as error:
         raise ConfigError("is nested too deeply", where=path) from error
     config.merge_file(path, table, text)

@@ -18,7 +18,7 @@ from .contracts.policy import ExecPolicy, PolicySetup
 from .contracts.sandbox import SandboxSetup
 from .contracts.store import RolloutStore, RolloutWriter, StoreSetup
 from .contracts.tool import Tool, ToolSetup
-from .errors import CodexError, PluginMissing, UserError
+from .errors import CodexError, ConfigError, PluginMissing, UserError
 from .event_queue import EventQueue
 from .history import History
 from .instructions import BASE_INSTRUCTIONS
@@ -84,7 +84,9 @@ class Engine:
             spec = self.plugins.store("rollout", self.settings.rollout_store)
             if spec is None:
                 raise PluginMissing("no rollout store is installed", hint="pip install codex-rollout-jsonl")
-            setup = StoreSetup(codex_home=self.config.codex_home, options=self.config.table("rollout"))
+            setup = StoreSetup(
+                codex_home=self.config.codex_home, environ=self.environ, options=self.config.table("rollout")
+            )
             self._store = cast("RolloutStore", spec.factory(setup))
         return self._store
 
@@ -122,7 +124,7 @@ class Engine:
             settings=settings,
             provider=provider,
             provider_info=info,
-            tools=self._tools(thread_id, notices),
+            tools=self._tools(thread_id, notices, sees=provider.model_info(settings.model).supports_images),
             recorder=recorder,
             gate=Gate(self._policies(cwd), recorder),
             sandbox=SandboxChooser(self.plugins, self._sandbox_setup(), settings.sandbox_backend),
@@ -166,7 +168,7 @@ class Engine:
             return store.append_to(thread_id)
         return store.create(thread_id, uuid7_unix_ms(thread_id))
 
-    def _tools(self, thread_id: ThreadId, notices: list[str]) -> dict[str, Tool]:
+    def _tools(self, thread_id: ThreadId, notices: list[str], *, sees: bool) -> dict[str, Tool]:
         setup = ToolSetup(
             thread_id=thread_id,
             codex_home=self.config.codex_home,
@@ -177,7 +179,8 @@ class Engine:
         tools: dict[str, Tool] = {}
         for name, offer in self.plugins.tools().items():
             wanted = offer.spec.default_enabled or name in self.settings.enabled_tools
-            if not wanted or name in self.settings.disabled_tools:
+            blind = offer.spec.needs_images and not sees
+            if not wanted or blind or name in self.settings.disabled_tools:
                 continue
             try:
                 tools[name] = offer.spec.factory(setup)
@@ -300,8 +303,9 @@ def select_provider(
         if id in _BUILTIN_CURES:
             raise PluginMissing(f"nothing that is installed provides {id!r}", hint=_BUILTIN_CURES[id])
         known = sorted({*config.table("model_providers"), *(name for spec in offers for name in spec.builtin_ids)})
-        raise UserError(
+        raise ConfigError(
             f"Model provider `{id}` not found",
+            where=config.origin("model_provider"),
             hint=f"known: {', '.join(known) or 'none'}; add [model_providers.{id}] to config.toml",
         )
     for spec in offers:

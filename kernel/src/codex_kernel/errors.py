@@ -134,6 +134,17 @@ class AuthenticationFailed(ProviderError):
     exit_code = ExitCode.AUTH
 
 
+def advice(error: CodexError) -> str:
+    """What to try: the error's own hint, else what helps against its kind."""
+    if error.hint or not isinstance(error, ProviderError):
+        return error.hint
+    if isinstance(error, AuthenticationFailed):
+        return "check the key of this provider: env_key in its [model_providers] table, or auth.json"
+    if error.status in (400, 404, 422):
+        return "does the server know this model (-m NAME)? Is base_url right?"
+    return "the session is kept: codex exec resume --last" if error.retryable else ""
+
+
 class SandboxError(CodexError):
     """A sandbox cannot do what was asked; never a reason to run unconfined."""
 

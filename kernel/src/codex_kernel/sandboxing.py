@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .contracts.sandbox import SandboxBackend, SandboxSetup
-from .errors import PluginMissing, SandboxUnavailable
+from .errors import SandboxUnavailable
 from .plugins import PluginManager
 from .protocol.policy import SandboxMode
 
@@ -31,7 +31,7 @@ class SandboxChooser:
         if self._wanted is not None:
             offers = [offer for offer in offers if offer.spec.name == self._wanted]
             if not offers:
-                raise PluginMissing(f"no sandbox backend named {self._wanted!r} is installed", hint=CURE)
+                raise SandboxUnavailable(f"no sandbox backend named {self._wanted!r} is installed", hint=CURE)
         reasons = []
         for offer in offers:
             backend = offer.spec.factory(self._setup)

@@ -38,11 +38,13 @@ class ModelProviderSpec(Value):
 
 @value
 class ToolSpec(Value):
-    """A tool. `default_enabled` false means that `[tools.NAME] enabled = true` is needed."""
+    """A tool. `default_enabled` false means that `[tools.NAME] enabled = true` is needed; `needs_images` that
+    it is of no use to a model that cannot see."""
 
     name: str
     factory: Callable[[ToolSetup], Tool]
     default_enabled: bool = True
+    needs_images: bool = False
 
 
 @value

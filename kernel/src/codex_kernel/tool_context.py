@@ -68,6 +68,8 @@ class KernelToolContext:
             raise PolicyDenied(f"the command was not run: {error}") from error
         except FileNotFoundError as error:
             raise ToolFailed(f"no such program or folder: {error.filename or request.argv[0]}") from error
+        except ValueError as error:  # a NUL in an argument, say
+            raise ToolFailed(f"{request.argv[0]!r} cannot be started: {error}") from error
         except OSError as error:
             raise ToolFailed(f"{request.argv[0]} cannot be started: {error.strerror or error}") from error
         self._turn.state.own(process)

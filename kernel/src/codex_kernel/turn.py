@@ -12,7 +12,7 @@ import anyio
 
 from .compaction import shortened, summarised
 from .contracts.model import ModelRequest
-from .errors import CodexError, ContextWindowExceeded, ExitCode, LimitReached, ProviderError, StoreError
+from .errors import CodexError, ContextWindowExceeded, ExitCode, LimitReached, ProviderError, StoreError, advice
 from .history import History
 from .instructions import COMPACT_PROMPT, TURN_ABORTED
 from .log import logger
@@ -179,7 +179,7 @@ class Turn:
         info = ErrorInfo(
             message=error.message,
             kind=type(error).__name__,
-            hint=error.hint,
+            hint=advice(error),
             exit_code=int(error.exit_code or ExitCode.FAILED),
             http_status=error.status if isinstance(error, ProviderError) else None,
         )

@@ -80,7 +80,7 @@ def test_each_append_is_one_write(home, monkeypatch) -> None:
 def test_secrets_never_reach_the_disk(home, monkeypatch) -> None:
     secret, key = "a passphrase of mine", "sk-" + "proj-Ab3dEf6hIj9lMn2pQr5tUv8x"
     monkeypatch.setenv("DEPLOY_PASSWORD", secret)
-    store = JsonlRolloutStore(str(home.path))
+    store = JsonlRolloutStore(str(home.path), os.environ)
     thread_id = new_thread_id()
     writer = store.create(thread_id, uuid7_unix_ms(thread_id))
     writer.append([line({"output": f"$ env\nDEPLOY={secret}\n{key}\n", "encrypted_content": key})])

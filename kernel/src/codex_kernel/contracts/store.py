@@ -24,9 +24,10 @@ class RolloutLine(Value):
 
 @value
 class StoreSetup(Value):
-    """What a store's factory gets."""
+    """What a store's factory gets. `environ` names secrets that must not reach the disk."""
 
     codex_home: str
+    environ: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     options: Mapping[str, Any] = attrs.field(factory=dict)
 
 
@@ -92,7 +93,8 @@ class RolloutStore(Protocol):
         ...
 
     def find(self, id_or_name: str) -> ThreadSummary | None:
-        """The thread of this id, or of this name (the newest wins), or None."""
+        """The thread of this id, of a unique beginning of one, or of this name (the newest wins), or None.
+        Raises `UserError` for a beginning that fits several."""
         ...
 
     def list(self, *, cursor: str | None = None, limit: int = 50, cwd: str | None = None) -> ThreadPage:

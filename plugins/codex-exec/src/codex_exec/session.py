@@ -63,6 +63,10 @@ def run_exec(invocation: Invocation, given: Mapping[str, Any]) -> int:
         sys.stderr.write(f"hint: {session.hint}\n")
     if session.broken_pipe:
         raise BrokenPipeError
+    if session.output_error is not None:
+        why = session.output_error.strerror or str(session.output_error)
+        hint = "the session is kept: codex exec resume --last" if opened.state.recorder.path else "make room"
+        raise UserError(f"the output cannot be written: {why}", hint=hint, exit_code=ExitCode.STORE)
     return session.exit_code
 
 
@@ -78,6 +82,7 @@ class _Session:
         self.last_message: str | None = None
         self.hint = ""
         self.broken_pipe = False
+        self.output_error: OSError | None = None
         self._told_broken = False
 
     async def run(self) -> None:
@@ -139,6 +144,8 @@ class _Session:
 
             # Where a signal ended the write, the signal says how we exit.
             self._renderer, self.broken_pipe = None, not isinstance(error, ReaderStuck)
+        except OSError as error:
+            self._renderer, self.output_error = None, error
         except Exception as error:  # noqa: BLE001 - observers can never hurt a turn
             self._drop(error)
 

@@ -22,4 +22,4 @@ def codex_stores() -> Iterable[StoreSpec]:
 def _open(setup: StoreSetup) -> RolloutStore:
     from .store import JsonlRolloutStore
 
-    return JsonlRolloutStore(setup.codex_home)
+    return JsonlRolloutStore(setup.codex_home, setup.environ)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from codex_plugin_sdk import RolloutLine, StoreError, ThreadPage, ThreadSummary, UserError, is_uuid
 from codex_plugin_sdk.redact import Redactor
@@ -31,14 +31,14 @@ _SHOWN_CANDIDATES = 3
 
 
 class JsonlRolloutStore:
-    """Implements the `RolloutStore` contract over `codex_home`. Secrets of this process's environment and
-    whatever looks like one never reach the disk."""
+    """Implements the `RolloutStore` contract over `codex_home`. Secrets of `environ` and whatever looks like
+    one never reach the disk."""
 
-    def __init__(self, codex_home: str) -> None:
+    def __init__(self, codex_home: str, environ: Mapping[str, str] | None = None) -> None:
         self._home = os.path.abspath(codex_home)
         self._days = Days(self._home)
         self._names = ThreadNames(self._home)
-        self._redact = Redactor(os.environ).redact_bytes
+        self._redact = Redactor(environ or {}).redact_bytes
         self._paths: dict[str, str] = {}
 
     def create(self, thread_id: str, created_at_ms: int) -> JsonlWriter:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @hookimpl
 def codex_tools() -> Iterable[ToolSpec]:
     """The tool `view_image`."""
-    yield ToolSpec(name="view_image", factory=_open_tool)
+    yield ToolSpec(name="view_image", factory=_open_tool, needs_images=True)
 
 
 def _open_tool(setup: ToolSetup) -> Tool:
