@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -246,7 +247,8 @@ def _complain(text: str, *, debug: bool) -> None:
         import traceback
 
         traceback.print_exc()
-    sys.stderr.write(text + "\n")
+    with contextlib.suppress(OSError):  # where stderr cannot be written, the exit code has to say it
+        sys.stderr.write(text + "\n")
 
 
 def _drop_stdout() -> None:

@@ -16,8 +16,22 @@ OTHER_NAMES = frozenset({"apply_patch", "applypatch", "codex-exec", "codex-linux
 
 def main() -> None:
     """Entry point. Ends the process with the exit code that docs/users.md lists."""
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        _open_closed_streams()
     code = run(sys.argv)
     _leave(code)
+
+
+def _open_closed_streams() -> None:
+    """Give what our parent closed to the null device: else the next file that is opened takes its number, and
+    whatever is printed lands in it."""
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(fd, True)
+    os.close(fd)
+    for fd, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            mode = "w" if fd else "r"
+            setattr(sys, name, open(fd, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - open to the very end
 
 
 def run(argv: Sequence[str]) -> int:
@@ -69,7 +83,7 @@ def _leave(code: int) -> None:
         atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()
-    except (BrokenPipeError, ValueError):
+    except (OSError, ValueError):
         code = code or 141
     os._exit(code)
 

@@ -7,6 +7,7 @@ import os
 import signal
 import struct
 import subprocess
+import sys
 import time
 import zlib
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 
 from codex_plugin_sdk import ExitCode
 from codex_plugin_sdk.testing.model import call, freeform, say, think
-from codex_plugin_sdk.testing.servers import cut, json_reply
+from codex_plugin_sdk.testing.servers import cut, json_reply, stalled
 
 FREE = ("-s", "danger-full-access")
 PATCH = "*** Begin Patch\n*** Add File: new.txt\n+hi\n*** Delete File: old.txt\n*** End Patch\n"
@@ -168,6 +169,7 @@ def test_a_failed_turn_tells_the_error_twice_and_exits_with_its_code(codex, serv
     assert error["type"] == "error"
     assert "bad request text" in error["message"]
     assert failed == {"type": "turn.failed", "error": {"message": error["message"]}}
+    assert "\nhint: does the server know this model" in done.err
 
 
 def test_experimental_json_is_the_same_flag(codex, server):
@@ -439,6 +441,25 @@ def test_called_as_codex_exec_it_runs_the_agent(codex, server, tmp_path):
     assert codex.run("go", program=link).out == "Done.\n"
 
 
+@pytest.mark.parametrize("closing", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_do_no_harm(codex, server, closing):
+    server.play(server.answer(call("exec_command", cmd="echo one")), server.answer(say("Done.")))
+    program = codex.env["PATH"].split(":")[0] + "/codex"
+    done = codex.run("-c", f'exec "$@" {closing}', "sh", program, "exec", *FREE, "-o", "last", "go", program="/bin/sh")
+    assert done.code == 0, done.err
+    assert done.out == ("" if ">&-" in closing.split() else "Done.\n")
+    assert (codex.work / "last").read_text() == "Done."
+    assert "one" in outputs(server.requests[1])["call_1"]
+    assert all(json.loads(line) for line in codex.rollouts()[0].read_bytes().splitlines())
+
+
+def test_the_last_message_may_go_to_a_device(codex, server):
+    server.play(server.answer(say("Done.")), server.answer(say("Done.")))
+    assert codex.run("exec", "-o", "/dev/null", "go").code == 0
+    assert codex.run("exec", "-o", "/dev/stdout", "go").out == "Done.\nDone."
+    assert not Path("/dev/null").is_file()
+
+
 # -- pipes and signals ---------------------------------------------------------------------------------
 
 
@@ -495,10 +516,11 @@ def test_interrupt_ends_the_commands_and_leaves_a_session_that_resumes(codex, se
     assert list(outputs(server.requests[-1])) == ["c1"]
 
 
-def test_terminate_does_the_same(codex, server):
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=["TERM", "HUP"])
+def test_terminate_and_hang_up_do_the_same(codex, server, number, expected):
     running = Running(codex, server)
-    code, _, err, seconds = running.end(signal.SIGTERM)
-    assert code == 143
+    code, _, err, seconds = running.end(number)
+    assert code == expected
     assert seconds < 3
     assert not running.alive()
     assert "Traceback" not in err
@@ -513,9 +535,25 @@ def test_a_second_interrupt_waits_for_nothing_that_can_be_left(codex, server):
     assert "Traceback" not in err
 
 
-def test_interrupt_while_the_model_is_silent(codex, server):
-    from codex_plugin_sdk.testing.servers import stalled
+def test_a_signal_that_the_parent_ignores_stays_ignored(codex, server):
+    launcher = (
+        "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    reply, stall = stalled(server.answer(say("Done.")))
+    server.play(reply)
+    program = codex.env["PATH"].split(":")[0] + "/codex"
+    process = codex.start("-c", launcher, program, "exec", "--json", "go", program=sys.executable)
+    process.stdout.readline()
+    assert b"turn.started" in process.stdout.readline()
+    assert stall.reached.wait(20)
+    process.send_signal(signal.SIGHUP)
+    stall.release()
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert b"turn.completed" in out
 
+
+def test_interrupt_while_the_model_is_silent(codex, server):
     reply, stall = stalled(server.answer(say("Done.")))
     server.play(reply)
     process = codex.start("exec", "--json", "go")
@@ -528,6 +566,7 @@ def test_interrupt_while_the_model_is_silent(codex, server):
     assert b"Traceback" not in err
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the pipe how full it is")
 def test_interrupt_ends_it_although_nobody_reads_stdout(codex, server):
     many = say("x" * 1_000_000)
     server.play(server.answer(many, call("exec_command", cmd="true")), server.answer(say("Done.")))
@@ -549,7 +588,7 @@ def _wait_blocked(process: subprocess.Popen[bytes]) -> None:
     import termios
 
     size = array.array("i", [0])
-    capacity = fcntl.fcntl(process.stdout.fileno(), 1032)  # F_GETPIPE_SZ
+    capacity = fcntl.fcntl(process.stdout.fileno(), fcntl.F_GETPIPE_SZ)
     deadline = time.monotonic() + 15
     while time.monotonic() < deadline:
         fcntl.ioctl(process.stdout.fileno(), termios.FIONREAD, size)

@@ -400,7 +400,8 @@ class ProviderConformance:
             with anyio.fail_after(case.patience_s):
                 other = done(await collect(provider, model_request(model="another-model")))
             assert len(other) == 1
-            assert server.requests[-1].json["model"] == "another-model"
+            # The abandoned one may arrive before or after it.
+            assert "another-model" in {request.json["model"] for request in server.requests}
 
     async def test_connection_that_the_server_gave_up_is_replaced(self, provider_case: ProviderCase) -> None:
         case = provider_case

@@ -16,7 +16,7 @@ Examples:
 \b
 Exit codes:
   0 done   1 failed   2 usage   3 config   4 plugin   5 login   6 model server
-  7 sandbox   8 disk   9 limit   130 interrupted   143 terminated"""
+  7 sandbox   8 disk   9 limit   130 interrupted   141 output closed   143 terminated"""
 
 
 @click.command(

@@ -35,7 +35,12 @@ class LastMessageFile:
         if text is None:
             sys.stderr.write(f"warning: no last agent message; {self._path} is empty\n")
         try:
-            replace_file(self._path, (text or "").encode("utf-8", "replace"))
+            data = (text or "").encode("utf-8", "replace")
+            if os.path.exists(self._path) and not os.path.isfile(self._path):
+                with open(self._path, "wb") as device:  # /dev/stdout, a named pipe: not ours to replace
+                    device.write(data)
+            else:
+                replace_file(self._path, data)
         except OSError as error:
             raise self._failed(error.strerror or str(error)) from error
 

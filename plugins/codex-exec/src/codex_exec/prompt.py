@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import BinaryIO
 
@@ -24,7 +25,8 @@ def read_prompt(argument: str | None) -> str:
         return prompt
     if _is_terminal():
         return argument
-    sys.stderr.write("Reading additional input from stdin...\n")
+    with contextlib.suppress(OSError):  # a notice is not worth the prompt
+        sys.stderr.write("Reading additional input from stdin...\n")
     more = _stdin_text()
     if not more.strip():
         return argument
