@@ -148,3 +148,20 @@ def test_plugins_are_listed_as_a_table_and_as_json(commands, capsys, monkeypatch
     (row,) = json.loads(capsys.readouterr().out)
     assert (row["name"], row["dist"], row["version"], row["status"]) == ("bad", "acme-bad", "2.0", "failed")
     assert set(row) == {"name", "dist", "version", "kinds", "status", "reason", "cure", "import_ms"}
+
+
+def test_a_blocked_plugin_offers_no_command_and_plugins_are_found_once(monkeypatch, capsys):
+    made = []
+    command = CommandSpec(name="greet", load=lambda: click.Command("greet", callback=lambda: 5))
+
+    def from_environment(environ, *, no_plugin=(), no_plugins=False):
+        made.append((tuple(no_plugin), no_plugins))
+        found = [] if "greeter" in no_plugin else [command]
+        return PluginManager((), builtins={"greeter": plugin(codex_commands=found)})
+
+    monkeypatch.setattr(PluginManager, "from_environment", from_environment)
+    assert main.run(["codex", "greet"]) == 5
+    assert made == [((), False)]
+    assert main.run(["codex", "--no-plugin", "greeter", "--no-plugins", "greet"]) == 2
+    assert "No such command" in capsys.readouterr().err
+    assert made[1:] == [(("greeter",), True)]

@@ -28,6 +28,7 @@ WELL_KNOWN = {
 }
 """Commands that someone may ask for without their plugin: help line and the distribution that has them."""
 
+_PLUGINS = "codex_kernel.plugins"
 SHOWN = ("exec", "plugin", "apply_patch")
 CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -101,10 +102,16 @@ def _explain_failure(plugins: PluginManager, dist: str, command: str) -> None:
 
 
 def _plugins(ctx: click.Context) -> PluginManager:
+    """The plugins of this command line, made once: click looks for the subcommand before it calls `codex`."""
     if isinstance(ctx.obj, Invocation):
         return ctx.obj.plugins
-    # Called for help or completion, before the callback ran.
-    return PluginManager.from_environment(os.environ)
+    root = ctx.find_root()
+    found: PluginManager | None = root.meta.get(_PLUGINS)
+    if found is None:
+        blocked, bundled_only = root.params.get("no_plugin", ()), root.params.get("no_plugins", False)
+        found = PluginManager.from_environment(os.environ, no_plugin=blocked, no_plugins=bundled_only)
+        root.meta[_PLUGINS] = found
+    return found
 
 
 @click.group(
@@ -157,10 +164,11 @@ def codex(ctx: click.Context, /, **options: Any) -> None:
     overrides = list(options.pop("overrides"))
     overrides += [f"features.{name}=true" for name in options.pop("enable")]
     overrides += [f"features.{name}=false" for name in options.pop("disable")]
-    blocked, bundled_only = options.pop("no_plugin"), options.pop("no_plugins")
+    for name in ("no_plugin", "no_plugins"):
+        del options[name]  # `_plugins` has read them
     configure(debug=debug, codex_home=os.environ.get("CODEX_HOME") or os.path.expanduser("~/.codex"))
     ctx.obj = Invocation(
-        plugins=PluginManager.from_environment(os.environ, no_plugin=blocked, no_plugins=bundled_only),
+        plugins=_plugins(ctx),
         environ=dict(os.environ),
         overrides=tuple(overrides),
         flags={name: found for name, found in options.items() if found not in (None, ())},
