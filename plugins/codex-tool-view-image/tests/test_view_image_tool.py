@@ -14,6 +14,7 @@ from codex_plugin_sdk import (
     ImageViewItem,
     ItemCompleted,
     ItemStarted,
+    SandboxPolicy,
     ToolCall,
     ToolFailed,
     ToolOutput,
@@ -44,6 +45,7 @@ class FakeContext:
 
     def __init__(self, cwd):
         self.cwd = str(cwd)
+        self.sandbox_policy = SandboxPolicy()
         self.shown = []
 
     async def item_started(self, item):

@@ -63,6 +63,22 @@ class SandboxPolicy(Value):
         """Whether commands run without any sandbox."""
         return self.mode is SandboxMode.DANGER_FULL_ACCESS
 
+    def denies_read(self, path: str) -> bool:
+        """Whether a file, or a folder that it lies in, is one that must not be read; symlinks are resolved."""
+        if not self.denied_reads:
+            return False
+        import os
+        from fnmatch import fnmatchcase
+
+        place = os.path.realpath(path)
+        while True:
+            if any(fnmatchcase(place, pattern) for pattern in self.denied_reads):
+                return True
+            parent = os.path.dirname(place)
+            if parent == place:
+                return False
+            place = parent
+
     def as_dict(self) -> dict[str, object]:
         """The shape Codex records in `turn_context.sandbox_policy`."""
         if self.mode is not SandboxMode.WORKSPACE_WRITE:

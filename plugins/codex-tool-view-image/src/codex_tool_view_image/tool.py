@@ -35,7 +35,8 @@ DEFINITION = ToolDefinition(
 
 
 class ViewImageTool:
-    """Implements the `Tool` contract. Reading needs no leave: every sandbox policy lets commands read, too."""
+    """Implements the `Tool` contract. Reading needs no leave but where the sandbox policy denies it: every policy
+    lets commands read the rest, too."""
 
     @property
     def definition(self) -> ToolDefinition:
@@ -61,6 +62,8 @@ class ViewImageTool:
         if not isinstance(given, str) or not given:
             raise ToolFailed("failed to parse function arguments: `path` must be a string that is not empty")
         path = absolute(given, ctx.cwd)
+        if ctx.sandbox_policy.denies_read(path):
+            raise ToolFailed(f"{path} may not be read: the sandbox policy denies it")
         try:
             # In a thread, and left behind when the turn is interrupted: a network folder may not answer.
             url = await to_thread.run_sync(load_image_data_url, path, abandon_on_cancel=True)
