@@ -136,7 +136,6 @@ def _plugins(ctx: click.Context) -> PluginManager:
 @click.option("--local-provider", metavar="ID", help="Which one: ollama, lmstudio, llamacpp or vllm.")
 @click.option("--enable", multiple=True, metavar="FEATURE", help="Same as -c features.FEATURE=true.")
 @click.option("--disable", multiple=True, metavar="FEATURE", help="Same as -c features.FEATURE=false.")
-@click.option("--search", is_flag=True, default=None, help="Let the provider search the web.")
 @click.option(
     "--dangerously-bypass-approvals-and-sandbox",
     "bypass",

@@ -18,7 +18,7 @@ class Invocation(Value):
     """The context object (`ctx.obj`) of every subcommand.
 
     `overrides` are raw `-c KEY=VALUE` texts given before the subcommand, `flags` the other root options by
-    name (model, profile, cwd, add_dir, images, sandbox, approval, oss, local_provider, bypass, search), absent
+    name (model, profile, cwd, add_dir, images, sandbox, approval, oss, local_provider, bypass), absent
     when not given.
     """
 
