@@ -92,12 +92,12 @@ def _explain_failure(plugins: PluginManager, dist: str, command: str) -> None:
     for report in plugins.reports(call_hooks=False):
         if report.dist == dist and report.status != "ok":
             raise PluginLoadError(
-                f"the command {command!r} is left out: plugin {report.name} ({dist} {report.version}) {report.status}: "
+                f"the command {command!r} is left out with its plugin {report.name} ({dist} {report.version}): "
                 f"{report.reason}",
                 plugin=report.name,
                 dist=dist,
                 version=report.version,
-                hint=report.cure,
+                hint=report.cure or "start without what leaves it out",
             )
 
 
