@@ -7,16 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_kernel.approval import by_approval_policy, fold, writable_roots
-from codex_kernel.contracts.policy import PolicyContext
+from codex_kernel.approval import Gate, by_approval_policy, fold
+from codex_kernel.contracts.policy import PolicyContext, Review
 from codex_kernel.contracts.sandbox import ExecRequest
 from codex_kernel.contracts.tool import FileEdit
-from codex_kernel.errors import PluginLoadError
+from codex_kernel.errors import ConfigError, PluginLoadError, PluginMissing, UserError
 from codex_kernel.protocol.events import (
     ApprovalRequested,
     ApprovalResolved,
     Notice,
     OpRejected,
+    TokenCount,
     TurnCompleted,
     TurnInterrupted,
     TurnState,
@@ -24,9 +25,14 @@ from codex_kernel.protocol.events import (
 )
 from codex_kernel.protocol.ops import ApprovalAnswer, Interrupt, TextInput, UserTurn
 from codex_kernel.protocol.policy import (
+    AdditionalPermissions,
     ApprovalPolicy,
+    Category,
     Decision,
     EditIntent,
+    NetworkIntent,
+    NetworkRules,
+    PolicyAmendment,
     ReviewDecision,
     RunIntent,
     SandboxMode,
@@ -35,7 +41,7 @@ from codex_kernel.protocol.policy import (
     Verdict,
     strictest,
 )
-from codex_plugin_sdk import ExecPolicySpec, ToolDefinition, ToolOutput, ToolSpec
+from codex_plugin_sdk import ExecPolicySpec, ReviewerSpec, ToolDefinition, ToolOutput, ToolSpec
 from codex_plugin_sdk.testing.harness import open_thread, plugin
 from codex_plugin_sdk.testing.model import ScriptedModel, call, say
 
@@ -85,10 +91,10 @@ def test_edits_are_allowed_inside_the_roots_only(tmp_path):
 
 def test_roots_follow_the_policy(tmp_path):
     policy = SandboxPolicy(mode=SandboxMode.WORKSPACE_WRITE, writable_roots=("/x",))
-    assert writable_roots(policy, "/ws", "/tmpdir") == ("/ws", "/x", "/tmp", "/tmpdir")
+    assert policy.roots("/ws", "/tmpdir") == ("/ws", "/x", "/tmp", "/tmpdir")
     bare = policy.replace(exclude_slash_tmp=True, exclude_tmpdir_env_var=True)
-    assert writable_roots(bare, "/ws", "/tmpdir") == ("/ws", "/x")
-    assert writable_roots(SandboxPolicy(), "/ws", "/tmpdir") == ()
+    assert bare.roots("/ws", "/tmpdir") == ("/ws", "/x")
+    assert SandboxPolicy().roots("/ws", "/tmpdir") == ()
 
 
 class Acting:
@@ -220,7 +226,8 @@ async def test_with_policy_never_nobody_is_asked_and_the_model_is_told(tmp_path)
 )
 async def test_policies_are_folded_and_a_broken_one_forbids(tmp_path, answers, output):
     model = ScriptedModel([call("act", "c", use="mail")], [say("done")])
-    async with open_thread(model, ACT, judges(*answers), home=str(tmp_path), config=ASKING) as h:
+    config = {**ASKING, "policies.may_allow": ["judge-0", "judge-1"]}
+    async with open_thread(model, ACT, judges(*answers), home=str(tmp_path), config=config) as h:
         await h.turn()
     assert output in h.outputs()[0]
 
@@ -293,3 +300,234 @@ async def test_a_policy_plugin_that_cannot_be_used_stops_the_thread(tmp_path):
     with pytest.raises(PluginLoadError, match="boom"):
         async with open_thread(ScriptedModel(), Broken(), home=str(tmp_path)):
             await anyio.sleep_forever()
+
+
+@pytest.mark.anyio
+async def test_a_policy_that_is_not_trusted_to_allow_can_only_tighten(tmp_path):
+    model = ScriptedModel([call("act", "c", use="mail")], [say("done")])
+    allow = Verdict(decision=Decision.ALLOW, bypass_sandbox=True)
+    async with open_thread(model, ACT, judges(allow), home=str(tmp_path), config=ASKING) as h:
+        await h.thread.submit(UserTurn(input=(TextInput(text="go"),)))
+        await h.until(lambda m: isinstance(m, ApprovalRequested))
+        await h.thread.submit(Interrupt())
+        await h.until(lambda m: isinstance(m, TurnInterrupted))
+
+
+async def answered(h, decision, feedback=""):
+    """Run a turn and answer its first question."""
+    await h.thread.submit(UserTurn(input=(TextInput(text="go"),)))
+    asked = (await h.until(lambda m: isinstance(m, ApprovalRequested)))[-1].msg
+    await h.thread.submit(ApprovalAnswer(approval_id=asked.approval_id, decision=decision, feedback=feedback))
+    await h.until(lambda m: isinstance(m, TurnCompleted | TurnInterrupted))
+    return asked
+
+
+class Rules(Judge):
+    """Asks about all commands and can write rules."""
+
+    def __init__(self):
+        super().__init__(Verdict(decision=Decision.PROMPT, reason="a rule asks", source="rules"))
+        self.written = []
+
+    def proposals(self, intent):
+        text = f"prefix_rule(pattern={list(intent.argv)})"
+        return (PolicyAmendment(source="rules", text=text, file="default.rules", prefix=intent.argv),)
+
+    def amend(self, amendment):
+        self.written.append(amendment.text)
+
+
+@pytest.mark.anyio
+async def test_always_writes_the_rule_that_was_shown_and_is_not_asked_again_for_the_same_command(tmp_path):
+    rules = Rules()
+    made = plugin(codex_exec_policies=[ExecPolicySpec(name="rules", factory=lambda setup: rules)])
+    model = ScriptedModel([call("act", "c")], [say("x")], [call("act", "d")], [say("y")])
+    config = {"sandbox_mode": "danger-full-access"}
+    async with open_thread(model, ACT, made, home=str(tmp_path), config=config) as h:
+        asked = await answered(h, ReviewDecision.APPROVED_ALWAYS)
+        assert [amendment.text for amendment in asked.amendments] == ["prefix_rule(pattern=['true'])"]
+        await h.turn()
+    assert h.outputs() == ["acted", "acted"]
+    assert rules.written == ["prefix_rule(pattern=['true'])"]
+    assert [n.message for n in h.of(Notice)] == ["added to default.rules: prefix_rule(pattern=['true'])"]
+    assert len(h.of(ApprovalRequested)) == 1
+
+
+@pytest.mark.anyio
+async def test_a_rule_that_cannot_be_written_is_told_and_the_command_still_runs(tmp_path):
+    rules = Rules()
+
+    def amend(amendment):
+        raise UserError("the disk is full")
+
+    rules.amend = amend
+    made = plugin(codex_exec_policies=[ExecPolicySpec(name="rules", factory=lambda setup: rules)])
+    config = {"sandbox_mode": "danger-full-access"}
+    async with open_thread(
+        ScriptedModel([call("act", "c")], [say("x")]), ACT, made, home=str(tmp_path), config=config
+    ) as h:
+        await answered(h, ReviewDecision.APPROVED_ALWAYS)
+    assert h.outputs() == ["acted"]
+    assert [(n.level, "the disk is full" in n.message) for n in h.of(Notice)] == [("error", True)]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("asks", [True, False])
+async def test_granular_approval_asks_only_about_the_kinds_that_are_on(tmp_path, asks):
+    model = ScriptedModel([call("act", "c", escalated=True)], [say("x")])
+    granular = {"sandbox_approval": asks, "rules": True, "mcp_elicitations": True}
+    config = {"approval_policy": {"granular": granular}, "sandbox_mode": "workspace-write"}
+    async with open_thread(model, ACT, home=str(tmp_path), config=config) as h:
+        if asks:
+            asked = await answered(h, ReviewDecision.APPROVED)
+            assert asked.category is Category.SANDBOX
+            assert h.outputs() == ["acted"]
+        else:
+            await h.turn()
+            assert "granular with sandbox_approval = false" in h.outputs()[0]
+
+
+@pytest.mark.anyio
+async def test_an_unknown_granular_kind_is_an_error_that_lists_the_known_ones(tmp_path):
+    config = {"approval_policy": {"granular": {"weather": True}}}
+    with pytest.raises(ConfigError, match="weather") as caught:
+        async with open_thread(ScriptedModel(), home=str(tmp_path), config=config):
+            pass
+    assert "mcp_elicitations" in caught.value.hint
+
+
+class Reviewer:
+    def __init__(self, answer):
+        self.answer = answer
+
+    async def review(self, request, context):
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def reviewers(answer):
+    return plugin(codex_reviewers=[ReviewerSpec(name="robot", factory=lambda setup: Reviewer(answer))])
+
+
+ROBOT = {**ASKING, "approvals_reviewer": "robot"}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("review", "output", "decision"),
+    [
+        (Review(decision=ReviewDecision.APPROVED), "acted", ReviewDecision.APPROVED),
+        (Review(decision=ReviewDecision.APPROVED_ALWAYS), "acted", ReviewDecision.APPROVED),
+        (
+            Review(decision=ReviewDecision.DENIED, reason="too loud"),
+            "rejected by robot: too loud",
+            ReviewDecision.DENIED,
+        ),
+    ],
+)
+async def test_a_reviewer_answers_in_the_users_place(tmp_path, review, output, decision):
+    model = ScriptedModel([call("act", "c", use="mail")], [say("x")])
+    async with open_thread(model, ACT, reviewers(review), home=str(tmp_path), config=ROBOT) as h:
+        await h.turn()
+    assert h.outputs() == [output]
+    assert [(r.decision, r.reviewer) for r in h.of(ApprovalResolved)] == [(decision, "robot")]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("review", [None, ValueError("no idea")])
+async def test_a_reviewer_that_is_silent_or_fails_leaves_the_question_to_the_user(tmp_path, review):
+    model = ScriptedModel([call("act", "c", use="mail")], [say("x")])
+    async with open_thread(model, ACT, reviewers(review), home=str(tmp_path), config=ROBOT) as h:
+        await answered(h, ReviewDecision.APPROVED)
+    assert h.outputs() == ["acted"]
+    assert [r.reviewer for r in h.of(ApprovalResolved)] == ["user"]
+    assert len(h.of(Notice)) == (1 if review else 0)
+
+
+@pytest.mark.anyio
+async def test_a_reviewer_may_ask_the_threads_own_model_and_the_usage_counts(tmp_path):
+    class Asking:
+        def __init__(self, setup):
+            self.setup = setup
+
+        async def review(self, request, context):
+            said = await self.setup.sample("Answer yes or no.", request.reason)
+            return Review(decision=ReviewDecision.APPROVED if said == "yes" else ReviewDecision.DENIED)
+
+    made = plugin(codex_reviewers=[ReviewerSpec(name="robot", factory=Asking)])
+    model = ScriptedModel([call("act", "c", use="mail")], [say("yes")], [say("x")])
+    async with open_thread(model, ACT, made, home=str(tmp_path), config=ROBOT) as h:
+        await h.turn()
+    assert h.outputs() == ["acted"]
+    review = model.requests[1]
+    assert (review.kind, review.tools, review.instructions) == ("review", (), "Answer yes or no.")
+    assert h.of(TokenCount)[-1].total.total_tokens > h.of(TokenCount)[-1].last.total_tokens * 2
+
+
+@pytest.mark.anyio
+async def test_a_reviewer_that_is_not_installed_is_an_error_with_the_cure(tmp_path):
+    with pytest.raises(PluginMissing) as caught:
+        async with open_thread(ScriptedModel(), home=str(tmp_path), config=ROBOT):
+            pass
+    assert "codex-reviewer-robot" in caught.value.hint
+
+
+@given(st.lists(st.sampled_from(list(Decision)), max_size=4), st.sampled_from(list(Decision)), st.booleans())
+def test_one_more_plugin_never_loosens_a_decision(decisions, further, escalated):
+    context = PolicyContext(approval_policy=ApprovalPolicy.UNTRUSTED, sandbox_policy=SandboxPolicy(), cwd="/ws")
+    intent = RunIntent(argv=("x",), cwd="/ws", escalated=escalated)
+
+    def judged(answers):
+        policies = [
+            (f"p{i}", Judge(Verdict(decision=decision, bypass_sandbox=True))) for i, decision in enumerate(answers)
+        ]
+        return Gate(policies, None, frozenset({"p0"})).judge(intent, context, ())
+
+    before, after = judged(decisions or [Decision.PROMPT]), judged([*(decisions or [Decision.PROMPT]), further])
+    assert strictest(before.decision, after.decision) is after.decision
+    assert before.bypass_sandbox or not after.bypass_sandbox
+
+
+HOSTS = SandboxPolicy(
+    mode=SandboxMode.WORKSPACE_WRITE,
+    network_rules=NetworkRules(allowed=("**.pypi.org", "*.example.com"), denied=("bad.example.com",)),
+)
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("pypi.org", Decision.ALLOW),
+        ("files.PyPI.org.", Decision.ALLOW),
+        ("evilpypi.org", Decision.PROMPT),
+        ("example.com", Decision.PROMPT),
+        ("a.example.com", Decision.ALLOW),
+        ("bad.example.com", Decision.FORBIDDEN),
+        ("10.0.0.1", Decision.PROMPT),
+    ],
+)
+def test_hosts_are_judged_by_the_domain_lists(host, expected):
+    context = PolicyContext(approval_policy=ApprovalPolicy.ON_REQUEST, sandbox_policy=HOSTS, cwd="/ws")
+    intent = NetworkIntent(host=host, port=443, protocol="https")
+    assert by_approval_policy(intent, context, ()).decision is expected
+
+
+def test_a_rule_that_allows_a_host_does_not_lift_a_denial():
+    context = PolicyContext(approval_policy=ApprovalPolicy.ON_REQUEST, sandbox_policy=HOSTS, cwd="/ws")
+    gate = Gate([("rules", Judge(Verdict(decision=Decision.ALLOW)))], None)
+    denied = NetworkIntent(host="bad.example.com", port=443, protocol="https")
+    assert gate.judge(denied, context, ()).decision is Decision.FORBIDDEN
+    assert gate.judge(denied.replace(host="new.org"), context, ()).decision is Decision.ALLOW
+
+
+def test_additional_permissions_are_asked_for_and_widen_only_what_they_name():
+    extra = AdditionalPermissions(writable_roots=("/data",), network_access=True)
+    context = PolicyContext(approval_policy=ApprovalPolicy.ON_REQUEST, sandbox_policy=SandboxPolicy(), cwd="/ws")
+    verdict = by_approval_policy(RunIntent(argv=("x",), cwd="/ws", additional=extra), context, ())
+    assert (verdict.decision, verdict.category) == (Decision.PROMPT, Category.PERMISSIONS)
+    assert "write /data, use the network" in verdict.reason
+    wide = SandboxPolicy().extended(extra)
+    assert wide.roots("/ws", "/tmpdir") == ("/data",)
+    assert (wide.mode, wide.network_access) == (SandboxMode.WORKSPACE_WRITE, True)
+    assert SandboxPolicy().extended(AdditionalPermissions()) == SandboxPolicy()

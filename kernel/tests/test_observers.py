@@ -6,25 +6,18 @@ import threading
 import anyio
 import pytest
 
-from codex_kernel.errors import SandboxUnavailable
-from codex_kernel.process import spawn_process
 from codex_kernel.protocol.events import AgentMessageDelta, ThreadStarted, TurnCompleted
-from codex_kernel.sandboxing import SandboxChooser
 from codex_kernel.telemetry import QUEUE_SIZE, TelemetryHub
 from codex_plugin_sdk import (
     ExecRequest,
-    Guarantee,
-    Probe,
     RunIntent,
-    SandboxBackendSpec,
-    SandboxMode,
-    SandboxSetup,
     TelemetrySinkSpec,
     ToolDefinition,
     ToolOutput,
     ToolSpec,
 )
-from codex_plugin_sdk.testing.harness import manager, open_thread, plugin
+from codex_plugin_sdk.process.local import spawn_process
+from codex_plugin_sdk.testing.harness import open_thread, plugin
 from codex_plugin_sdk.testing.model import ScriptedModel, call, say
 
 
@@ -90,32 +83,6 @@ def test_a_sink_that_hangs_costs_events_and_no_time():
     hub.close()
 
 
-class Backend:
-    """A sandbox that starts commands unconfined and remembers under which policy; tests only."""
-
-    def __init__(self, available=True, error=None):
-        self.available, self.error = available, error
-        self.seen = []
-        self.closed = False
-
-    def probe(self):
-        return Probe(
-            available=self.available,
-            reason="no namespaces here",
-            cure="sysctl",
-            guarantees=(Guarantee(name="x", enforced=True),),
-        )
-
-    async def spawn(self, request, policy):
-        if self.error:
-            raise self.error
-        self.seen.append(policy.mode)
-        return await spawn_process(request)
-
-    async def aclose(self):
-        self.closed = True
-
-
 class Run:
     definition = ToolDefinition(name="run", description="run")
     parallel_safe = True
@@ -129,61 +96,6 @@ class Run:
 
     async def aclose(self):
         pass
-
-
-RUN = plugin(codex_tools=[ToolSpec(name="run", factory=lambda setup: Run())])
-
-
-def backends(**made):
-    specs = [
-        SandboxBackendSpec(name=name, factory=lambda setup, b=backend: b, strength=strength)
-        for name, (backend, strength) in made.items()
-    ]
-    return plugin(codex_sandbox_backends=specs)
-
-
-@pytest.mark.anyio
-async def test_a_confined_command_runs_in_the_strongest_backend_that_can_work(tmp_path):
-    weak, strong, broken = Backend(), Backend(), Backend(available=False)
-    made = backends(weak=(weak, 1), strong=(strong, 5), broken=(broken, 9))
-    async with open_thread(ScriptedModel([call("run", "c")], [say("x")]), RUN, made, home=str(tmp_path)) as h:
-        await h.turn()
-    assert h.outputs() == ["exit 0"]
-    assert (weak.seen, strong.seen, broken.seen) == ([], [SandboxMode.READ_ONLY], [])
-    assert strong.closed
-
-
-@pytest.mark.anyio
-async def test_a_backend_that_fails_means_that_nothing_runs(tmp_path):
-    made = backends(strong=(Backend(error=SandboxUnavailable("namespaces are gone")), 5))
-    async with open_thread(ScriptedModel([call("run", "c")], [say("x")]), RUN, made, home=str(tmp_path)) as h:
-        await h.turn()
-    assert "the command was not run: namespaces are gone" in h.outputs()[0]
-
-
-def _chooser(*plugins, wanted=None):
-    return SandboxChooser(manager(*plugins), SandboxSetup(codex_home="/h", state_dir="/h/s", environ={}), wanted)
-
-
-def test_a_backend_can_be_chosen_by_name_and_a_missing_one_is_an_error():
-    weak, strong = Backend(), Backend()
-    made = backends(weak=(weak, 1), strong=(strong, 5))
-    assert _chooser(made, wanted="weak").backend(SandboxMode.READ_ONLY) is weak
-    with pytest.raises(SandboxUnavailable, match="none-such"):
-        _chooser(made, wanted="none-such").backend(SandboxMode.READ_ONLY)
-
-
-def test_when_no_backend_can_work_every_reason_and_the_cure_are_told():
-    with pytest.raises(SandboxUnavailable) as caught:
-        _chooser(backends(a=(Backend(available=False), 1))).backend(SandboxMode.WORKSPACE_WRITE)
-    assert "a: no namespaces here (sysctl)" in str(caught.value)
-    assert "pip install codex-sandbox-linux" in caught.value.hint
-
-
-def test_a_backend_for_another_platform_is_not_considered():
-    spec = SandboxBackendSpec(name="seatbelt", factory=lambda setup: Backend(), platforms=frozenset({"plan9"}))
-    with pytest.raises(SandboxUnavailable, match="no sandbox backend is installed"):
-        _chooser(plugin(codex_sandbox_backends=[spec])).backend(SandboxMode.READ_ONLY)
 
 
 @pytest.mark.anyio

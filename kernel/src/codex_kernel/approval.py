@@ -5,21 +5,24 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, cast
 
-from .contracts.policy import ExecPolicy, PolicyContext
-from .errors import PolicyDenied
+from .contracts.policy import AmendingPolicy, ExecPolicy, PolicyContext, Reviewer
+from .errors import CodexError, PolicyDenied
 from .files import resolve_confined
-from .protocol.events import ApprovalRequested, ApprovalResolved
+from .protocol.events import ApprovalRequested, ApprovalResolved, Notice
 from .protocol.ids import ApprovalId, new_item_id
 from .protocol.policy import (
+    AdditionalPermissions,
     ApprovalPolicy,
+    Category,
     Decision,
     EditIntent,
     Intent,
+    NetworkIntent,
+    PolicyAmendment,
     ReviewDecision,
     RunIntent,
-    SandboxMode,
     SandboxPolicy,
     ToolIntent,
     Verdict,
@@ -30,18 +33,6 @@ if TYPE_CHECKING:
     import anyio
 
     from .recorder import Recorder
-
-
-def writable_roots(policy: SandboxPolicy, cwd: str, environ_tmpdir: str | None) -> tuple[str, ...]:
-    """The folders that a policy lets commands and edits write: cwd, the named roots, /tmp and TMPDIR."""
-    if policy.mode is not SandboxMode.WORKSPACE_WRITE:
-        return ()
-    roots = [cwd, *policy.writable_roots]
-    if not policy.exclude_slash_tmp and os.path.isdir("/tmp"):  # noqa: S108 - it is what the policy is about
-        roots.append("/tmp")  # noqa: S108
-    if not policy.exclude_tmpdir_env_var and environ_tmpdir:
-        roots.append(environ_tmpdir)
-    return tuple(dict.fromkeys(roots))
 
 
 def fold(verdicts: Iterable[Verdict], default: Verdict) -> Verdict:
@@ -60,34 +51,69 @@ def fold(verdicts: Iterable[Verdict], default: Verdict) -> Verdict:
 def by_approval_policy(intent: Intent, context: PolicyContext, roots: Sequence[str]) -> Verdict:
     """What holds where no policy speaks: the approval policy and the sandbox policy alone."""
     source = f"approval policy {context.approval_policy}"
+    untrusted = context.approval_policy is ApprovalPolicy.UNTRUSTED
     sandbox = context.sandbox_policy
+
+    def prompt(reason: str, source: str = source, category: Category = Category.SANDBOX) -> Verdict:
+        return Verdict(decision=Decision.PROMPT, reason=reason, source=source, category=category)
+
     match intent:
         case RunIntent(escalated=True) if not sandbox.unconfined:
-            return Verdict(
-                decision=Decision.PROMPT, reason="the command asks to run outside the sandbox", source=source
-            )
-        case RunIntent() if context.approval_policy is ApprovalPolicy.UNTRUSTED:
-            return Verdict(decision=Decision.PROMPT, reason="the command is not known to be safe", source=source)
+            why = f": {intent.justification}" if intent.justification else ""
+            return prompt(f"the command asks to run outside the sandbox{why}")
+        case RunIntent(additional=AdditionalPermissions() as extra) if extra and not sandbox.unconfined:
+            return prompt(f"the command asks to {extra.in_words()}", category=Category.PERMISSIONS)
+        case RunIntent() if untrusted:
+            return prompt("the command is not known to be safe")
         case EditIntent() if not sandbox.unconfined:
-            outside = [path for path in intent.paths if resolve_confined(path, roots) is None]
+            outside = [path for path in intent.paths if confined(path, sandbox, roots) is None]
             if outside:
-                reason = f"{outside[0]} is outside the writable roots"
-                return Verdict(decision=Decision.PROMPT, reason=reason, source=f"sandbox policy {sandbox.mode}")
-            if context.approval_policy is ApprovalPolicy.UNTRUSTED:
-                return Verdict(decision=Decision.PROMPT, reason="edits are to be confirmed", source=source)
-            return Verdict(decision=Decision.ALLOW, source=source)
-        case ToolIntent(read_only=False) if context.approval_policy is ApprovalPolicy.UNTRUSTED:
-            return Verdict(decision=Decision.PROMPT, reason="the tool may change something", source=source)
+                return prompt(f"{outside[0]} is outside the writable roots", f"sandbox policy {sandbox.mode}")
+            return prompt("edits are to be confirmed") if untrusted else Verdict(decision=Decision.ALLOW, source=source)
+        case ToolIntent(read_only=False) if untrusted:
+            return prompt("the tool may change something")
+        case NetworkIntent():
+            return _by_network_rules(intent, sandbox)
         case _:
             return Verdict(decision=Decision.ALLOW, source=source)
 
 
-class Gate:
-    """Judges intents for one thread and keeps the questions that are open."""
+def _by_network_rules(intent: NetworkIntent, sandbox: SandboxPolicy) -> Verdict:
+    rules = sandbox.network_rules
+    decision = Decision.FORBIDDEN if rules is None else rules.decision(intent.host)
+    reasons = {
+        Decision.ALLOW: "",
+        Decision.PROMPT: f"the command wants to reach {intent.host}:{intent.port} ({intent.protocol})",
+        Decision.FORBIDDEN: f"{intent.host} is not to be reached",
+    }
+    return Verdict(decision=decision, reason=reasons[decision], source="network domains", category=Category.SANDBOX)
 
-    def __init__(self, policies: Sequence[tuple[str, ExecPolicy]], recorder: Recorder) -> None:
+
+def confined(path: str, policy: SandboxPolicy, roots: Sequence[str]) -> str | None:
+    """The real place of a path that the policy lets be written, else None. See `resolve_confined`."""
+    found = resolve_confined(path, roots)
+    if found is None or not policy.read_only_paths:
+        return found
+    kept = [os.path.realpath(kept) for kept in policy.read_only_paths]
+    return None if any(found == place or found.startswith(place + os.sep) for place in kept) else found
+
+
+class Gate:
+    """Judges intents for one thread and keeps the questions that are open.
+
+    `policies` are (name, policy). Those not named in `may_allow` can only make a decision stricter.
+    """
+
+    def __init__(
+        self,
+        policies: Sequence[tuple[str, ExecPolicy]],
+        recorder: Recorder,
+        may_allow: frozenset[str] = frozenset({"rules"}),
+    ) -> None:
         self._policies = policies
         self._recorder = recorder
+        self._may_allow = may_allow
+        self.reviewer: tuple[str, Callable[[], Reviewer]] | None = None
         self._open: dict[ApprovalId, _Question] = {}
         self._granted: set[tuple[object, ...]] = set()
 
@@ -99,10 +125,13 @@ class Gate:
                 verdict = policy.evaluate(intent, context)
             except Exception as error:  # noqa: BLE001 - a broken guard is a closed gate
                 verdict = Verdict(decision=Decision.FORBIDDEN, reason=f"the policy failed: {error}", source=name)
+            if verdict is not None and name not in self._may_allow:
+                verdict = None if verdict.decision is Decision.ALLOW else verdict.replace(bypass_sandbox=False)
             if verdict is not None:
                 verdicts.append(verdict)
         default = by_approval_policy(intent, context, roots)
-        if verdicts and _leaves_sandbox(intent, default) and not all(v.bypass_sandbox for v in verdicts):
+        leaving = _widens(intent, default) and not all(v.bypass_sandbox for v in verdicts)
+        if verdicts and (leaving or default.decision is Decision.FORBIDDEN):
             verdicts.append(default)  # a mere "allow" is about the command, not about leaving the sandbox
         return fold(verdicts, default)
 
@@ -123,52 +152,122 @@ class Gate:
             raise PolicyDenied(_refusal("forbidden", verdict))
         if _key(intent) in self._granted:
             return verdict
-        if context.approval_policy is ApprovalPolicy.NEVER:
-            raise PolicyDenied(
-                _refusal("refused", verdict) + ". Nobody can be asked (approval policy never): find another way."
-            )
+        if nobody := _nobody(context, verdict.category):
+            raise PolicyDenied(f"{_refusal('refused', verdict)}. Nobody can be asked ({nobody}): find another way.")
         async with asking():
-            await self._ask(intent, verdict, call_id)
+            await self._ask(intent, verdict, call_id, context)
         return verdict
 
-    async def _ask(self, intent: Intent, verdict: Verdict, call_id: str) -> None:
+    async def _ask(self, intent: Intent, verdict: Verdict, call_id: str, context: PolicyContext) -> None:
         question = _Question(ApprovalId(new_item_id()), verdict.reason)
+        proposals = self._proposals(intent)
+        request = ApprovalRequested(
+            approval_id=question.id,
+            call_id=call_id,
+            intent=intent,
+            reason=verdict.reason,
+            source=verdict.source,
+            category=verdict.category,
+            amendments=tuple(amendment for _, amendment in proposals),
+        )
         self._open[question.id] = question
         try:
-            await self._recorder.emit(
-                ApprovalRequested(
-                    approval_id=question.id,
-                    call_id=call_id,
-                    intent=intent,
-                    reason=verdict.reason,
-                    source=verdict.source,
-                )
-            )
-            decision, feedback = await question.wait()
+            await self._recorder.emit(request)
+            answer = await self._answer_of(question, request, context)
         except BaseException:
-            self._recorder.emit_nowait(ApprovalResolved(approval_id=question.id, decision=ReviewDecision.ABORT))
+            self._recorder.emit_nowait(_resolved(question.id, _Answer(ReviewDecision.ABORT, reviewer="turn")))
             raise
         finally:
             del self._open[question.id]
-        await self._recorder.emit(ApprovalResolved(approval_id=question.id, decision=decision))
-        match decision:
+        await self._recorder.emit(_resolved(question.id, answer))
+        self._carry_out(intent, answer, proposals)
+
+    async def _answer_of(self, question: _Question, request: ApprovalRequested, context: PolicyContext) -> _Answer:
+        if self.reviewer is None:
+            return await question.wait()
+        import anyio
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._review, question, request, context)
+            answer = await question.wait()
+            tasks.cancel_scope.cancel()
+        return answer
+
+    async def _review(self, question: _Question, request: ApprovalRequested, context: PolicyContext) -> None:
+        assert self.reviewer is not None
+        name, reviewer = self.reviewer
+        try:
+            review = await reviewer().review(request, context)
+        except Exception as error:  # noqa: BLE001 - then the user decides, and is told why
+            text = f"reviewer {name} failed ({type(error).__name__}: {error}), so the question is left to the user"
+            self._recorder.emit_nowait(Notice(level="warning", message=text))
+            return
+        if review is not None:
+            # A rule for good is the user's to give.
+            always = review.decision is ReviewDecision.APPROVED_ALWAYS
+            decision = ReviewDecision.APPROVED if always else review.decision
+            question.settle(_Answer(decision, review.reason, name))
+
+    def _proposals(self, intent: Intent) -> list[tuple[AmendingPolicy, PolicyAmendment]]:
+        found = []
+        for name, policy in self._policies:
+            if name in self._may_allow and hasattr(policy, "proposals"):
+                amending = cast("AmendingPolicy", policy)
+                found += [(amending, amendment) for amendment in amending.proposals(intent)]
+        return found
+
+    def _carry_out(
+        self, intent: Intent, answer: _Answer, proposals: Sequence[tuple[AmendingPolicy, PolicyAmendment]]
+    ) -> None:
+        match answer.decision:
             case ReviewDecision.APPROVED:
                 return
             case ReviewDecision.APPROVED_FOR_SESSION:
                 self._granted.add(_key(intent))
+            case ReviewDecision.APPROVED_ALWAYS:
+                self._granted.add(_key(intent))
+                for policy, amendment in proposals:
+                    self._amend(policy, amendment)
             case ReviewDecision.DENIED:
-                raise PolicyDenied("rejected by user" + (f": {feedback}" if feedback else ""))
+                raise PolicyDenied(f"rejected by {answer.reviewer}" + (f": {answer.text}" if answer.text else ""))
+            case ReviewDecision.ABORT if answer.reviewer == "turn":
+                raise PolicyDenied("the turn ended before anybody answered", abort=True)
             case ReviewDecision.ABORT:
-                raise PolicyDenied("rejected by user, who stopped the turn", abort=True)
+                raise PolicyDenied(f"rejected by {answer.reviewer}, who stopped the turn", abort=True)
+
+    def _amend(self, policy: AmendingPolicy, amendment: PolicyAmendment) -> None:
+        try:
+            policy.amend(amendment)
+        except CodexError as error:
+            text = f"the rule {amendment.text} could not be written to {amendment.file}: {error}"
+            self._recorder.emit_nowait(Notice(level="error", message=text))
+        else:
+            text = f"added to {amendment.file}: {amendment.text}"
+            self._recorder.emit_nowait(Notice(level="info", message=text, source=amendment.source))
 
     def answer(self, approval_id: ApprovalId, decision: ReviewDecision, feedback: str) -> bool:
         """Give a question its answer; False if there is none open by this id."""
         question = self._open.get(approval_id)
-        return question is not None and question.settle(decision, feedback)
+        return question is not None and question.settle(_Answer(decision, feedback))
+
+    def end_turn(self) -> None:
+        """Resolve what is still asked: nobody will carry out the answer."""
+        for question in self._open.values():
+            question.settle(_Answer(ReviewDecision.ABORT, reviewer="turn"))
 
     def open_questions(self) -> list[str]:
         """What is being asked, in words."""
         return [question.text for question in self._open.values()]
+
+
+class _Answer(NamedTuple):
+    decision: ReviewDecision
+    text: str = ""
+    reviewer: str = "user"
+
+
+def _resolved(id: ApprovalId, answer: _Answer) -> ApprovalResolved:
+    return ApprovalResolved(approval_id=id, decision=answer.decision, reviewer=answer.reviewer, reason=answer.text)
 
 
 class _Question:
@@ -178,34 +277,46 @@ class _Question:
         self.id = id
         self.text = text
         self._settled: anyio.Event = anyio.Event()
-        self._answer = (ReviewDecision.ABORT, "")
+        self._answer = _Answer(ReviewDecision.ABORT)
 
-    async def wait(self) -> tuple[ReviewDecision, str]:
+    async def wait(self) -> _Answer:
         await self._settled.wait()
         return self._answer
 
-    def settle(self, decision: ReviewDecision, feedback: str) -> bool:
+    def settle(self, answer: _Answer) -> bool:
         if self._settled.is_set():
             return False
-        self._answer = (decision, feedback)
+        self._answer = answer
         self._settled.set()
         return True
 
 
-def _leaves_sandbox(intent: Intent, default: Verdict) -> bool:
+def _widens(intent: Intent, default: Verdict) -> bool:
     if default.decision is Decision.ALLOW:
         return False
-    return isinstance(intent, EditIntent) or (isinstance(intent, RunIntent) and intent.escalated)
+    wide = isinstance(intent, RunIntent) and (intent.escalated or bool(intent.additional))
+    return wide or isinstance(intent, EditIntent)
+
+
+def _nobody(context: PolicyContext, category: Category) -> str:
+    """Why a question of this kind reaches nobody; empty if it does."""
+    if context.approval_policy is ApprovalPolicy.NEVER:
+        return "approval policy never"
+    if context.granular is not None and not context.granular.asks(category):
+        return f"approval policy granular with {category} = false"
+    return ""
 
 
 def _key(intent: Intent) -> tuple[object, ...]:
     match intent:
         case RunIntent():
-            return ("run", intent.argv, intent.cwd, intent.escalated)
+            return ("run", intent.argv, intent.cwd, intent.escalated, intent.additional)
         case EditIntent():
             return ("edit", *sorted(intent.paths))
         case ToolIntent():
             return ("tool", intent.tool)
+        case NetworkIntent():
+            return ("network", intent.host, intent.port, intent.protocol)
 
 
 def _refusal(word: str, verdict: Verdict) -> str:

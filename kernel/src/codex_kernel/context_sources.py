@@ -6,13 +6,13 @@ import os
 import time
 from collections.abc import Sequence
 
-from .approval import writable_roots
 from .contracts.context import ContextRequest, Fragment
-from .protocol.policy import ApprovalPolicy, SandboxMode
+from .protocol.policy import ApprovalPolicy, NetworkMode, SandboxMode
 
 _ASKING = {
     ApprovalPolicy.NEVER: "Nobody can be asked: what is not permitted is refused, and you have to find another way.",
     ApprovalPolicy.ON_REQUEST: "What is not permitted can be asked for; the user decides.",
+    ApprovalPolicy.GRANULAR: "Some of what is not permitted can be asked for; the user decides.",
     ApprovalPolicy.ON_FAILURE: "A command that fails because of its confinement is put to the user.",
     ApprovalPolicy.UNTRUSTED: "The user confirms every command that is not known to be safe.",
 }
@@ -20,6 +20,12 @@ _REACH = {
     SandboxMode.READ_ONLY: "Commands may read files and change nothing.",
     SandboxMode.WORKSPACE_WRITE: "Commands may read files, and write below the writable roots.",
     SandboxMode.DANGER_FULL_ACCESS: "Commands run unconfined.",
+}
+
+_NETWORK = {
+    NetworkMode.OFF: "not reachable",
+    NetworkMode.PROXIED: "reachable through the proxy that the environment names, for permitted hosts",
+    NetworkMode.ON: "reachable",
 }
 
 
@@ -35,11 +41,11 @@ class PermissionsSource:
             "<permissions>",
             f"Sandbox: {policy.mode}. {_REACH[policy.mode]}",
         ]
-        roots = writable_roots(policy, request.cwd, request.environ.get("TMPDIR"))
+        roots = policy.anchored(request.cwd).roots(request.cwd, request.environ.get("TMPDIR"))
         if roots:
             lines.append("Writable roots: " + ", ".join(roots))
         if not policy.unconfined:
-            lines.append(f"Network: {'reachable' if policy.network_access else 'not reachable'}.")
+            lines.append(f"Network: {_NETWORK[policy.network]}.")
         lines.append(f"Approval policy: {request.approval_policy}. {_ASKING[request.approval_policy]}")
         lines.append("</permissions>")
         return (Fragment(kind="permissions", role="developer", text="\n".join(lines)),)
@@ -62,7 +68,7 @@ class EnvironmentSource:
         if request.config.get("include_environment_context") is False:
             return ()
         shell = os.path.basename(request.environ.get("SHELL") or "/bin/bash")
-        roots = writable_roots(request.sandbox_policy, request.cwd, request.environ.get("TMPDIR"))
+        roots = request.sandbox_policy.anchored(request.cwd).roots(request.cwd, request.environ.get("TMPDIR"))
         body = [
             ("cwd", request.cwd),
             ("shell", shell),

@@ -13,17 +13,18 @@ from .config import Config
 from .context import ContextBook
 from .contracts.context import ContextSource
 from .contracts.model import ProviderInfo, ProviderSetup
+from .contracts.network import NetworkProxy, NetworkProxySetup
 from .contracts.observe import TelemetrySetup
 from .contracts.policy import ExecPolicy, PolicySetup
 from .contracts.sandbox import SandboxSetup
 from .contracts.store import RolloutStore, RolloutWriter, StoreSetup
 from .contracts.tool import Tool, ToolSetup
-from .errors import CodexError, ConfigError, PluginMissing, UserError
+from .errors import CodexError, ConfigError, PluginMissing, SandboxUnavailable, UserError
 from .event_queue import EventQueue
 from .history import History
 from .instructions import BASE_INSTRUCTIONS
 from .plugins import PluginManager
-from .protocol.events import Notice, ThreadStarted
+from .protocol.events import EventMsg, Notice, ThreadStarted
 from .protocol.ids import ThreadId, new_thread_id, uuid7_unix_ms
 from .protocol.value import Value, value
 from .recorder import Recorder
@@ -120,14 +121,18 @@ class Engine:
         hub = self._telemetry(thread_id)
         recorder = Recorder(thread_id, writer, queue, history, (hub.emit,) if hub else ())
         notices: list[str] = []
+        policies = self._policies(cwd)
+        notices += [text for _, policy in policies for text in getattr(policy, "problems", ())]
         state = ThreadState(
             settings=settings,
             provider=provider,
             provider_info=info,
             tools=self._tools(thread_id, notices, sees=provider.model_info(settings.model).supports_images),
+            unoffered=frozenset(name for name, offer in self.plugins.tools().items() if not offer.spec.offered),
             recorder=recorder,
-            gate=Gate(self._policies(cwd), recorder),
-            sandbox=SandboxChooser(self.plugins, self._sandbox_setup(), settings.sandbox_backend),
+            gate=Gate(policies, recorder, settings.may_allow),
+            sandbox=self.sandbox(recorder.emit_nowait),
+            make_proxy=self._proxy,
             context=ContextBook(self._sources(), history.texts() if recorded else ()),
             cwd=cwd,
             codex_home=self.config.codex_home,
@@ -137,6 +142,11 @@ class Engine:
             want_deltas=options.want_deltas,
             originator=options.originator,
         )
+        if settings.approvals_reviewer is not None:
+            from .reviewing import LateReviewer
+
+            reviewer = LateReviewer(self.plugins.reviewer(settings.approvals_reviewer), state)
+            state.gate.reviewer = (reviewer.name, reviewer.made)
         opened = OpenedThread(state, queue, writer, hub.close if hub else None)
         _begin(opened, options, recorded, notices)
         return opened
@@ -191,11 +201,33 @@ class Engine:
         return tools
 
     def _policies(self, cwd: str) -> list[tuple[str, ExecPolicy]]:
-        setup = PolicySetup(codex_home=self.config.codex_home, cwd=cwd, options=self.config.data)
-        return [(offer.origin, offer.spec.factory(setup)) for offer in self.plugins.policies().values()]
+        setup = PolicySetup(codex_home=self.config.codex_home, cwd=cwd, options=self.config.data, environ=self.environ)
+        return [(name, offer.spec.factory(setup)) for name, offer in self.plugins.policies().items()]
 
     def _sources(self) -> list[tuple[str, ContextSource]]:
         return [(offer.spec.name, offer.spec.factory()) for offer in self.plugins.context_sources()]
+
+    def sandbox(self, tell: Callable[[EventMsg], None] | None = None) -> SandboxChooser:
+        """A chooser of sandbox backends by the settings; the caller closes it."""
+        settings = self.settings
+        return SandboxChooser(
+            self.plugins, self._sandbox_setup(), settings.sandbox_backend, settings.sandbox_preference, tell
+        )
+
+    def _proxy(self) -> NetworkProxy:
+        self.plugins.require_sound("network")
+        offers, wanted = self.plugins.network_proxies(), self.settings.network_proxy
+        name = wanted or next(iter(offers), "")
+        if name not in offers or (wanted is None and len(offers) > 1):
+            known = ", ".join(offers) or "none"
+            raise SandboxUnavailable(
+                f"the network is to be proxied, and no proxy is chosen (installed: {known})",
+                hint="pip install codex-network-proxy, or choose one: [network] proxy = NAME",
+            )
+        setup = NetworkProxySetup(
+            codex_home=self.config.codex_home, environ=self.environ, options=self.config.table("network")
+        )
+        return offers[name].spec.factory(setup)
 
     def _sandbox_setup(self) -> SandboxSetup:
         home = self.config.codex_home
@@ -277,7 +309,7 @@ class OpenedThread:
         from .log import logger
 
         tools = [tool.aclose for tool in self.state.tools.values()]
-        closers = [*tools, self.state.end_processes, self.state.sandbox.aclose]
+        closers = [*tools, self.state.end_processes, self.state.sandbox.aclose, self.state.aclose_proxy]
         for close in [*closers, self.state.provider.aclose]:
             try:
                 await close()

@@ -4,7 +4,7 @@ Every hook collects: each plugin yields as many specs as it likes, and nothing t
 another yields. Every hook is synchronous, takes no argument, does no I/O and is called at most once per
 process, when something of its kind is first needed, each plugin on its own and for at most
 `HOOK_TIMEOUT_S` seconds. What a hook raises isolates its plugin: it is reported by `codex plugin list` and
-its specs are left out; for the kinds sandbox, policy and store the kernel then refuses to run turns, because
+its specs are left out; for the kinds sandbox, network, policy and store the kernel then refuses to run turns, because
 a missing guard is not a weaker guard but none.
 
 A plugin is a module named by an entry point of the group `codex`:
@@ -22,12 +22,15 @@ from collections.abc import Iterable
 import pluggy
 
 from .specs import (
+    CheckSpec,
     CommandSpec,
     ConfigSectionSpec,
     ContextSourceSpec,
     ExecPolicySpec,
     ModelProviderSpec,
+    NetworkProxySpec,
     RendererSpec,
+    ReviewerSpec,
     SandboxBackendSpec,
     StoreSpec,
     TelemetrySinkSpec,
@@ -91,8 +94,11 @@ class CodexHookspecs:
     def codex_sandbox_backends(self) -> Iterable[SandboxBackendSpec]:  # type: ignore[empty-body]
         """Offer ways to confine commands.
 
-        When called: before the first command of a process whose policy is not danger-full-access.
-        Who selects: `[sandbox] backend = NAME` in config, else the strongest whose probe says available.
+        When called: before the first command of a process.
+        Who selects: `[sandbox] backend = NAME` in config, else the strongest whose probe says available and
+        that then proves itself: a forbidden write, read and connection must fail in it and a permitted write
+        must work. `[sandbox] preference = "require"` leaves out degraded ones. A spec with `confines=False`
+        serves danger-full-access and what was approved to run outside; it never takes the place of others.
         May raise: anything fails closed: no command runs, and the model and the user are told the cure.
 
         Example::
@@ -128,6 +134,71 @@ class CodexHookspecs:
 
             def _open(setup):
                 return NoDeploy()
+        """
+
+    @hookspec
+    def codex_network_proxies(self) -> Iterable[NetworkProxySpec]:  # type: ignore[empty-body]
+        """Offer a proxy for confined commands.
+
+        When called: before the first command whose policy has network rules.
+        Who selects: `[network] proxy = NAME` in config, else the only one; several and no choice is an error.
+        May raise: anything fails closed: the command does not run.
+
+        Example::
+
+            @hookimpl
+            def codex_network_proxies():
+                yield NetworkProxySpec(name="loopback", factory=_open)
+
+            def _open(setup):
+                from .proxy import LoopbackProxy
+                return LoopbackProxy(setup)
+        """
+
+    @hookspec
+    def codex_reviewers(self) -> Iterable[ReviewerSpec]:  # type: ignore[empty-body]
+        """Offer someone who answers approval requests in the user's place.
+
+        When called: when the first question of a thread is to be asked and a reviewer is configured.
+        Who selects: `approvals_reviewer = NAME` in config; `user`, the default, is the person at the frontend.
+        May raise: an error of `review` leaves the question to the user, with a warning.
+
+        Example::
+
+            @hookimpl
+            def codex_reviewers():
+                yield ReviewerSpec(name="office-hours", factory=_open)
+
+            class OfficeHours:
+                async def review(self, request, context):
+                    if datetime.now().hour >= 18:
+                        return Review(decision=ReviewDecision.DENIED, reason="nobody is in the office")
+                    return None
+
+            def _open(setup):
+                return OfficeHours()
+        """
+
+    @hookspec
+    def codex_checks(self) -> Iterable[CheckSpec]:  # type: ignore[empty-body]
+        """Offer checks of the installation.
+
+        When called: by `codex doctor`.
+        Who selects: nobody, all are run, lower `order` first.
+        May raise: an error is shown as a failed finding.
+
+        Example::
+
+            @hookimpl
+            def codex_checks():
+                yield CheckSpec(name="disk", factory=_open)
+
+            class DiskCheck:
+                async def run(self):
+                    return (Finding(name="disk", health=Health.OK, message="there is room"),)
+
+            def _open(setup):
+                return DiskCheck()
         """
 
     @hookspec
@@ -252,6 +323,9 @@ HOOK_KINDS: dict[str, str] = {
     "codex_tools": "tool",
     "codex_sandbox_backends": "sandbox",
     "codex_exec_policies": "policy",
+    "codex_network_proxies": "network",
+    "codex_reviewers": "reviewer",
+    "codex_checks": "check",
     "codex_stores": "store",
     "codex_context_sources": "context",
     "codex_renderers": "renderer",
@@ -261,4 +335,4 @@ HOOK_KINDS: dict[str, str] = {
 }
 """Hook name -> kind, as `codex plugin list` shows it."""
 
-FAIL_CLOSED_KINDS = frozenset({"sandbox", "policy", "store"})
+FAIL_CLOSED_KINDS = frozenset({"sandbox", "network", "policy", "store"})

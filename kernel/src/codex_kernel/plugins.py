@@ -18,12 +18,15 @@ from .hookspecs import API_VERSION, FAIL_CLOSED_KINDS, HOOK_KINDS, HOOK_TIMEOUT_
 from .protocol.value import Value, value
 from .registry import Registered, resolve
 from .specs import (
+    CheckSpec,
     CommandSpec,
     ConfigSectionSpec,
     ContextSourceSpec,
     ExecPolicySpec,
     ModelProviderSpec,
+    NetworkProxySpec,
     RendererSpec,
+    ReviewerSpec,
     SandboxBackendSpec,
     StoreSpec,
     TelemetrySinkSpec,
@@ -35,6 +38,7 @@ KERNEL_PLUGIN = "kernel"
 
 _KIND_OF_PREFIX = {
     "sandbox": "sandbox",
+    "network": "network",
     "policy": "policy",
     "execpolicy": "policy",
     "store": "store",
@@ -47,6 +51,9 @@ _SPEC_OF_HOOK: dict[str, type[Any]] = {
     "codex_tools": ToolSpec,
     "codex_sandbox_backends": SandboxBackendSpec,
     "codex_exec_policies": ExecPolicySpec,
+    "codex_network_proxies": NetworkProxySpec,
+    "codex_reviewers": ReviewerSpec,
+    "codex_checks": CheckSpec,
     "codex_stores": StoreSpec,
     "codex_context_sources": ContextSourceSpec,
     "codex_renderers": RendererSpec,
@@ -275,6 +282,19 @@ class PluginManager:
         found: Mapping[str, Registered[SandboxBackendSpec]] = self.offers("codex_sandbox_backends")
         fitting = [offer for offer in found.values() if sys.platform in offer.spec.platforms]
         return sorted(fitting, key=lambda offer: -offer.spec.strength)
+
+    def network_proxies(self) -> Mapping[str, Registered[NetworkProxySpec]]:
+        """Network proxies by name."""
+        return cast(Mapping[str, Registered[NetworkProxySpec]], self.offers("codex_network_proxies"))
+
+    def reviewer(self, name: str) -> ReviewerSpec:
+        """The reviewer of this name; raises `PluginMissing`."""
+        return cast(ReviewerSpec, self._named("codex_reviewers", name, "reviewer", f"codex-reviewer-{name}"))
+
+    def checks(self) -> list[Registered[CheckSpec]]:
+        """Checks in the order of the report."""
+        found: Mapping[str, Registered[CheckSpec]] = self.offers("codex_checks")
+        return sorted(found.values(), key=lambda offer: (offer.spec.order, offer.spec.name))
 
     def policies(self) -> Mapping[str, Registered[ExecPolicySpec]]:
         """Exec policies by name."""

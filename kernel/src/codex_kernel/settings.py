@@ -11,13 +11,14 @@ import attrs
 from .config import Config
 from .contracts.model import ProviderInfo
 from .errors import ConfigError
-from .protocol.policy import ApprovalPolicy, SandboxMode, SandboxPolicy
+from .protocol.policy import ApprovalPolicy, Category, GranularApproval, SandboxMode, SandboxPolicy, SandboxPreference
 from .protocol.value import Value, value
 
 R = TypeVar("R")
 
 DEFAULT_MODEL = "gpt-5.5"
 DEFAULT_PROVIDER = "openai"
+_REVIEWERS = {"auto_review": "auto", "guardian_subagent": "auto"}
 
 
 @value
@@ -33,7 +34,12 @@ class Settings(Value):
     service_tier: str | None = None
     approval_policy: ApprovalPolicy = ApprovalPolicy.ON_REQUEST
     sandbox_policy: SandboxPolicy = attrs.field(factory=SandboxPolicy)
+    granular: GranularApproval | None = None
+    approvals_reviewer: str | None = None
+    may_allow: frozenset[str] = frozenset({"rules"})
     sandbox_backend: str | None = None
+    sandbox_preference: SandboxPreference = SandboxPreference.AUTO
+    network_proxy: str | None = None
     instructions: str | None = None
     developer_instructions: str | None = None
     compact_prompt: str | None = None
@@ -73,7 +79,12 @@ def read_settings(config: Config) -> Settings:
         service_tier=read(lambda: config.get("service_tier", str), none_str),
         approval_policy=read(lambda: _approval_policy(config), ApprovalPolicy.ON_REQUEST),
         sandbox_policy=read(lambda: _sandbox_policy(config), SandboxPolicy()),
+        granular=read(lambda: _granular(config), None),
+        approvals_reviewer=read(lambda: _reviewer(config), none_str),
+        may_allow=read(lambda: _may_allow(config), frozenset()),
         sandbox_backend=read(lambda: config.get("sandbox.backend", str), none_str),
+        sandbox_preference=read(lambda: _preference(config), SandboxPreference.REQUIRE),
+        network_proxy=read(lambda: config.get("network.proxy", str), none_str),
         instructions=read(lambda: _instructions(config), none_str),
         developer_instructions=read(lambda: config.get("developer_instructions", str), none_str),
         compact_prompt=read(lambda: config.get("compact_prompt", str), none_str),
@@ -131,26 +142,72 @@ def sandbox_mode(config: Config) -> SandboxMode:
 
 
 def _sandbox_policy(config: Config) -> SandboxPolicy:
+    denied = tuple(os.path.expanduser(glob) for glob in config.strings("sandbox.denied_reads"))
+    policy = _profile(config) or _by_mode(config)
+    return policy.replace(denied_reads=(*policy.denied_reads, *denied)) if denied else policy
+
+
+def _profile(config: Config) -> SandboxPolicy | None:
+    """The policy of `default_permissions`; a `sandbox_mode` of the command line outweighs it."""
+    name = config.get("default_permissions", str)
+    over = {"the command line": 2, "-c": 1}
+    mode, profile = (
+        next((rank for word, rank in over.items() if config.origin(key).startswith(word)), 0)
+        for key in ("sandbox_mode", "default_permissions")
+    )
+    if name is None or mode > profile:
+        return None
+    from .permissions import permission_profile
+
+    return permission_profile(config, name)
+
+
+def _by_mode(config: Config) -> SandboxPolicy:
     mode, key = sandbox_mode(config), "sandbox_workspace_write"
-    denied = config.strings("sandbox.denied_reads")
     if mode is not SandboxMode.WORKSPACE_WRITE:
-        return SandboxPolicy(mode=mode, denied_reads=denied)
+        return SandboxPolicy(mode=mode)
     return SandboxPolicy(
         mode=mode,
         writable_roots=tuple(os.path.abspath(os.path.expanduser(r)) for r in config.strings(f"{key}.writable_roots")),
         network_access=config.get(f"{key}.network_access", bool, False),
         exclude_tmpdir_env_var=config.get(f"{key}.exclude_tmpdir_env_var", bool, False),
         exclude_slash_tmp=config.get(f"{key}.exclude_slash_tmp", bool, False),
-        denied_reads=denied,
     )
+
+
+def _preference(config: Config) -> SandboxPreference:
+    return SandboxPreference(config.choice("sandbox.preference", list(SandboxPreference), SandboxPreference.AUTO))
 
 
 def _approval_policy(config: Config) -> ApprovalPolicy:
     if isinstance(config.data.get("approval_policy"), Mapping):
-        # `granular` lets single kinds of request through; asking for all of them is the stricter reading.
-        return ApprovalPolicy.ON_REQUEST
-    names = [policy.value for policy in ApprovalPolicy]
+        return ApprovalPolicy.GRANULAR
+    names = [policy.value for policy in ApprovalPolicy if policy is not ApprovalPolicy.GRANULAR]
     return ApprovalPolicy(config.choice("approval_policy", names, ApprovalPolicy.ON_REQUEST))
+
+
+def _granular(config: Config) -> GranularApproval | None:
+    if not isinstance(config.data.get("approval_policy"), Mapping):
+        return None
+    key = "approval_policy.granular"
+    table, known = config.table(key), {category.value for category in Category}
+    strangers = [*(set(config.table("approval_policy")) - {"granular"}), *(set(table) - known)]
+    if strangers or not table:
+        raise ConfigError(
+            f"`{key}` does not know {', '.join(strangers)}" if strangers else f"`{key}` is empty",
+            where=config.origin("approval_policy"),
+            hint=f"known: {', '.join(sorted(known))}, each true or false",
+        )
+    return GranularApproval(**{name: config.checked(f"{key}.{name}", found, bool) for name, found in table.items()})
+
+
+def _reviewer(config: Config) -> str | None:
+    name = config.get("approvals_reviewer", str, "user")
+    return None if name == "user" else _REVIEWERS.get(name, name)
+
+
+def _may_allow(config: Config) -> frozenset[str]:
+    return frozenset(config.strings("policies.may_allow")) if config.table("policies") else frozenset({"rules"})
 
 
 def _summary(config: Config) -> str | None:

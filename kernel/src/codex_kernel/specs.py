@@ -12,10 +12,12 @@ from .protocol.value import Value, value
 if TYPE_CHECKING:
     import click
 
+    from .contracts.checks import Check, CheckSetup
     from .contracts.context import ContextSource
     from .contracts.model import ModelProvider, ProviderInfo, ProviderSetup
+    from .contracts.network import NetworkProxy, NetworkProxySetup
     from .contracts.observe import Renderer, RenderSetup, TelemetrySetup, TelemetrySink
-    from .contracts.policy import ExecPolicy, PolicySetup
+    from .contracts.policy import ExecPolicy, PolicySetup, Reviewer, ReviewerSetup
     from .contracts.sandbox import SandboxBackend, SandboxSetup
     from .contracts.store import MemoryStore, RolloutStore, StateStore, StoreSetup
     from .contracts.tool import Tool, ToolSetup
@@ -39,22 +41,52 @@ class ModelProviderSpec(Value):
 @value
 class ToolSpec(Value):
     """A tool. `default_enabled` false means that `[tools.NAME] enabled = true` is needed; `needs_images` that
-    it is of no use to a model that cannot see."""
+    it is of no use to a model that cannot see; `offered` false that the model is not told of it, so that it
+    only claims calls of other tools."""
 
     name: str
     factory: Callable[[ToolSetup], Tool]
     default_enabled: bool = True
     needs_images: bool = False
+    offered: bool = True
 
 
 @value
 class SandboxBackendSpec(Value):
-    """A way to confine commands; `strength` orders the candidates, the highest first."""
+    """A way to run commands; `strength` orders the candidates, the highest first. One with `confines` false
+    enforces nothing and is used only where nothing is to be enforced: danger-full-access, and commands that
+    were approved to run outside the sandbox."""
 
     name: str
     factory: Callable[[SandboxSetup], SandboxBackend]
     platforms: frozenset[str] = frozenset({"linux", "darwin", "win32"})
     strength: int = 0
+    confines: bool = True
+
+
+@value
+class NetworkProxySpec(Value):
+    """A proxy through which confined commands reach the hosts that they may reach."""
+
+    name: str
+    factory: Callable[[NetworkProxySetup], NetworkProxy]
+
+
+@value
+class ReviewerSpec(Value):
+    """Someone who answers approval requests; chosen by `approvals_reviewer`."""
+
+    name: str
+    factory: Callable[[ReviewerSetup], Reviewer]
+
+
+@value
+class CheckSpec(Value):
+    """A check of `codex doctor`; lower `order` comes first."""
+
+    name: str
+    factory: Callable[[CheckSetup], Check]
+    order: int = 100
 
 
 @value
@@ -125,7 +157,10 @@ AnySpec = (
     ModelProviderSpec
     | ToolSpec
     | SandboxBackendSpec
+    | NetworkProxySpec
     | ExecPolicySpec
+    | ReviewerSpec
+    | CheckSpec
     | StoreSpec
     | ContextSourceSpec
     | RendererSpec

@@ -91,10 +91,12 @@ class Thread:
         """Carry out ops until `Shutdown`; then close the queue. Run by the engine in its task group."""
         try:
             async with anyio.create_task_group() as tasks:
+                self._state.start_task = tasks.start_soon
                 if self._opening is not None:
                     self._start(self._opening.op, tasks, self._opening)
                 while not self._closing:
                     await self._handle(await self._next_op(), tasks)
+                self._state.close_sessions()
         finally:
             self._tell(ThreadClosed())
             self._queue.close()
@@ -148,6 +150,7 @@ class Thread:
             await run
         finally:
             self._turn = None
+            self._state.gate.end_turn()
             self._turn_over.set()
 
     def _steer(self, op: Steer) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from .approval import Gate
 from .context import ContextBook
 from .contracts.model import ModelInfo, ModelProvider, ProviderInfo, ToolDefinition
+from .contracts.network import NetworkProxy, ProxySession
 from .contracts.sandbox import Process
 from .contracts.tool import Tool
 from .protocol.ops import TurnOverrides
@@ -32,9 +33,11 @@ class ThreadState:
         provider: ModelProvider,
         provider_info: ProviderInfo,
         tools: Mapping[str, Tool],
+        unoffered: frozenset[str],
         recorder: Recorder,
         gate: Gate,
         sandbox: SandboxChooser,
+        make_proxy: Callable[[], NetworkProxy],
         context: ContextBook,
         cwd: str,
         codex_home: str,
@@ -48,10 +51,14 @@ class ThreadState:
         self.provider = provider
         self.provider_info = provider_info
         self.tools = tools
-        self.definitions: tuple[ToolDefinition, ...] = tuple(tool.definition for tool in tools.values())
+        self.definitions: tuple[ToolDefinition, ...] = tuple(
+            tool.definition for name, tool in tools.items() if name not in unoffered
+        )
         self.recorder = recorder
         self.gate = gate
         self.sandbox = sandbox
+        self._make_proxy = make_proxy
+        self._proxy: NetworkProxy | None = None
         self.context = context
         self.cwd = cwd
         self.codex_home = codex_home
@@ -65,12 +72,36 @@ class ThreadState:
         self.last_total_tokens = 0
         self.plan: TodoListItem | None = None
         self.told_once: set[str] = set()
+        self.start_task: Callable[[Callable[[], Coroutine[Any, Any, None]]], object] | None = None
         self._processes: list[Process] = []
+        self._sessions: list[ProxySession] = []
 
     def own(self, process: Process) -> None:
         """Remember a process that a tool started: it ends with the thread at the latest."""
         self._processes = [known for known in self._processes if known.returncode is None]
         self._processes.append(process)
+
+    def proxy(self) -> NetworkProxy:
+        """The thread's network proxy. Raises `SandboxUnavailable` with the cure where there is none."""
+        if self._proxy is None:
+            self._proxy = self._make_proxy()
+        return self._proxy
+
+    async def aclose_proxy(self) -> None:
+        """Release the proxy if one was made."""
+        if self._proxy is not None:
+            await self._proxy.aclose()
+
+    def serve(self, session: ProxySession) -> None:
+        """Let a command's proxy work until it is closed, with the thread at the latest."""
+        assert self.start_task is not None
+        self._sessions.append(session)
+        self.start_task(session.run)
+
+    def close_sessions(self) -> None:
+        """End what proxies serve."""
+        for session in self._sessions:
+            session.close()
 
     async def end_processes(self) -> None:
         """End what tools left running."""
@@ -109,6 +140,8 @@ class ThreadState:
             )
             if found is not None
         }
+        if overrides.approval_policy:
+            changes["granular"] = None
         if changes:
             self.settings = self.settings.replace(**changes)
         if overrides.cwd is not None:

@@ -113,7 +113,7 @@ class ToolRunner:
 
     async def _outcome(self, call: AnyToolCall) -> ToolOutput:
         tool = self._turn.state.tools.get(_name(call))
-        if tool is None:
+        if tool is None or tool.definition not in self._turn.state.definitions:
             kind = "custom tool call" if isinstance(call, CustomToolCall) else "call"
             return ToolOutput(output=f"unsupported {kind}: {_name(call)}", success=False)
         try:

@@ -5,17 +5,32 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from .approval import Gate, writable_roots
+from .approval import Gate, confined
+from .contracts.network import Permission
 from .contracts.policy import PolicyContext
 from .contracts.sandbox import ExecRequest, Process
 from .contracts.tool import FileEdit, Question
 from .errors import PolicyDenied, SandboxDenied, SandboxError, ToolFailed
-from .files import remove_confined, remove_file, replace_confined, replace_file, resolve_confined
-from .protocol.events import ItemCompleted, ItemStarted, ItemUpdated, OutputDelta
+from .files import remove_confined, remove_file, replace_confined, replace_file
+from .protocol.events import ItemCompleted, ItemStarted, ItemUpdated, NetworkDecided, OutputDelta
 from .protocol.ids import ThreadId, TurnId
-from .protocol.policy import ApprovalPolicy, EditIntent, Intent, RunIntent, SandboxPolicy, ToolIntent, Verdict
+from .protocol.policy import (
+    ApprovalPolicy,
+    Decision,
+    EditIntent,
+    Intent,
+    NetworkIntent,
+    NetworkMode,
+    RunIntent,
+    SandboxMode,
+    SandboxPolicy,
+    SandboxPreference,
+    ToolIntent,
+    Verdict,
+)
 from .protocol.thread_items import ThreadItem
 
 if TYPE_CHECKING:
@@ -58,9 +73,15 @@ class KernelToolContext:
 
     async def exec(self, request: ExecRequest, intent: RunIntent) -> Process:
         """Run a program behind policy and sandbox."""
+        policy = self._policy()
+        if not policy.unconfined and self._turn.state.sandbox.preference is SandboxPreference.FORBID:
+            why = intent.justification or '[sandbox] preference = "forbid"'
+            intent = intent.replace(escalated=True, justification=why)
         verdict = await self._require(intent)
+        if intent.escalated or verdict.bypass_sandbox:
+            policy = policy.replace(mode=SandboxMode.DANGER_FULL_ACCESS)
         try:
-            process = await self._spawn(request, unconfined=intent.escalated or verdict.bypass_sandbox)
+            process = await self._spawn(request, policy.extended(intent.additional), intent)
         except SandboxDenied as error:
             raise ToolFailed(f"the sandbox refused it: {error}") from error
         except SandboxError as error:
@@ -75,13 +96,54 @@ class KernelToolContext:
         self._turn.state.own(process)
         return process
 
-    async def _spawn(self, request: ExecRequest, *, unconfined: bool) -> Process:
-        policy = self.sandbox_policy
-        if policy.unconfined or unconfined:
-            from .process import spawn_process
+    async def _spawn(self, request: ExecRequest, policy: SandboxPolicy, intent: RunIntent) -> Process:
+        state = self._turn.state
+        backend = await state.sandbox.backend(policy)
+        if policy.network is not NetworkMode.PROXIED or policy.network_rules is None:
+            return await backend.spawn(request, policy)
+        session = state.proxy().open(policy.network_rules, self._permission(intent))
+        state.serve(session)
+        try:
+            return await backend.spawn(request.replace(network=session), policy)
+        except BaseException:
+            session.close()
+            raise
 
-            return await spawn_process(request)
-        return await self._turn.state.sandbox.backend(policy.mode).spawn(request, policy)
+    def _permission(self, command: RunIntent) -> Permission:
+        """Asks the gate about the hosts of one command; what is approved once holds for the command."""
+        import anyio
+
+        answers: dict[tuple[str, int, str], str | None] = {}
+        one_at_a_time = anyio.Lock()
+
+        async def permission(intent: NetworkIntent) -> str | None:
+            key = (intent.host, intent.port, intent.protocol)
+            async with one_at_a_time:
+                if key not in answers:
+                    answers[key] = await self._may_reach(intent.replace(command=command.display))
+                return answers[key]
+
+        return permission
+
+    async def _may_reach(self, intent: NetworkIntent) -> str | None:
+        recorder, decision, source = self._turn.state.recorder, Decision.ALLOW, ""
+        try:
+            verdict = await self._require(intent)
+            source = verdict.source
+        except PolicyDenied as error:
+            decision, source = Decision.FORBIDDEN, str(error)
+        await recorder.emit(
+            NetworkDecided(
+                call_id=self._call_id,
+                host=intent.host,
+                port=intent.port,
+                protocol=intent.protocol,
+                decision=decision,
+                source=source,
+            ),
+            turn_id=self.turn_id,
+        )
+        return None if decision is Decision.ALLOW else source
 
     async def edit_files(self, edits: Sequence[FileEdit], *, summary: str = "") -> None:
         """Change files behind policy, confined to the writable roots unless approved."""
@@ -103,16 +165,16 @@ class KernelToolContext:
             self._remove(edit.path, roots)
             return
         mode = _mode_of(edit.move_from) if edit.move_from is not None else None
-        confined = None if self.sandbox_policy.unconfined else resolve_confined(edit.path, roots)
-        if confined is None:
+        place = self._confined(edit.path, roots)
+        if place is None:
             replace_file(edit.path, edit.content, mode=mode)  # unconfined, or outside the roots and approved
         else:
-            replace_confined(confined, edit.content, mode=mode)
+            replace_confined(place, edit.content, mode=mode)
         if edit.move_from is not None:
             self._remove(edit.move_from, roots)
 
     def _remove(self, path: str, roots: Sequence[str]) -> None:
-        if self.sandbox_policy.unconfined or resolve_confined(path, roots) is None:
+        if self._confined(path, roots) is None:
             remove_file(path)  # unconfined, or approved
         else:
             remove_confined(path, roots)
@@ -128,13 +190,25 @@ class KernelToolContext:
 
     async def _require(self, intent: Intent) -> Verdict:
         state = self._turn.state
-        context = PolicyContext(approval_policy=self.approval_policy, sandbox_policy=self.sandbox_policy, cwd=self.cwd)
+        context = PolicyContext(
+            approval_policy=self.approval_policy,
+            sandbox_policy=self._policy(),
+            cwd=self.cwd,
+            granular=state.settings.granular,
+        )
         gate: Gate = state.gate
-        return await gate.require(intent, context, self._roots(), self._call_id, self._turn.asking)
+        # A host may be asked for at any time, also while the model answers: the turn does not wait for it.
+        asking = nullcontext if isinstance(intent, NetworkIntent) else self._turn.asking
+        return await gate.require(intent, context, self._roots(), self._call_id, asking)
+
+    def _policy(self) -> SandboxPolicy:
+        return self.sandbox_policy.anchored(self.cwd)
 
     def _roots(self) -> tuple[str, ...]:
-        state = self._turn.state
-        return writable_roots(self.sandbox_policy, self.cwd, state.environ.get("TMPDIR"))
+        return self._policy().roots(self.cwd, self._turn.state.environ.get("TMPDIR"))
+
+    def _confined(self, path: str, roots: Sequence[str]) -> str | None:
+        return None if self.sandbox_policy.unconfined else confined(path, self._policy(), roots)
 
     # -- telling ---------------------------------------------------------------------------------
 

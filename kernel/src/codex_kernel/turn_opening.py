@@ -15,8 +15,10 @@ from .contracts.model import ModelRequest
 from .protocol.events import ItemCompleted, Notice, TurnStarted, TurnState, TurnStateChanged
 from .protocol.ids import TurnId, new_item_id
 from .protocol.ops import UserInput, UserTurn
+from .protocol.policy import Category
 from .protocol.thread_items import UserMessageItem
 from .rollout_lines import line
+from .settings import Settings
 from .thread_state import ThreadState
 from .user_input import user_message
 
@@ -114,12 +116,18 @@ def model_request(state: ThreadState, turn_id: TurnId, output_schema: Mapping[st
     )
 
 
+def _approval(settings: Settings) -> str | dict[str, object]:
+    if settings.granular is None:
+        return settings.approval_policy.value
+    return {"granular": {category.value: settings.granular.asks(category) for category in Category}}
+
+
 def _turn_context(state: ThreadState, turn_id: TurnId) -> dict[str, Any]:
     settings = state.settings
     return {
         "turn_id": turn_id,
         "cwd": state.cwd,
-        "approval_policy": settings.approval_policy.value,
+        "approval_policy": _approval(settings),
         "sandbox_policy": settings.sandbox_policy.as_dict(),
         "model": settings.model,
         "effort": settings.effort,

@@ -17,12 +17,15 @@ if TYPE_CHECKING:
         hookimpl as hookimpl,
     )
     from codex_kernel.specs import (
+        CheckSpec as CheckSpec,
         CommandSpec as CommandSpec,
         ConfigSectionSpec as ConfigSectionSpec,
         ContextSourceSpec as ContextSourceSpec,
         ExecPolicySpec as ExecPolicySpec,
         ModelProviderSpec as ModelProviderSpec,
+        NetworkProxySpec as NetworkProxySpec,
         RendererSpec as RendererSpec,
+        ReviewerSpec as ReviewerSpec,
         SandboxBackendSpec as SandboxBackendSpec,
         StoreSpec as StoreSpec,
         TelemetrySinkSpec as TelemetrySinkSpec,
@@ -79,16 +82,31 @@ if TYPE_CHECKING:
     )
     from codex_kernel.contracts.sandbox import (
         ExecRequest as ExecRequest,
-        Guarantee as Guarantee,
         Probe as Probe,
         Process as Process,
         SandboxBackend as SandboxBackend,
         SandboxSetup as SandboxSetup,
     )
+    from codex_kernel.contracts.network import (
+        NetworkProxy as NetworkProxy,
+        NetworkProxySetup as NetworkProxySetup,
+        Permission as Permission,
+        ProxySession as ProxySession,
+    )
+    from codex_kernel.contracts.checks import (
+        Check as Check,
+        CheckSetup as CheckSetup,
+        Finding as Finding,
+        Health as Health,
+    )
     from codex_kernel.contracts.policy import (
+        AmendingPolicy as AmendingPolicy,
         ExecPolicy as ExecPolicy,
         PolicyContext as PolicyContext,
         PolicySetup as PolicySetup,
+        Review as Review,
+        Reviewer as Reviewer,
+        ReviewerSetup as ReviewerSetup,
     )
     from codex_kernel.contracts.store import (
         MemoryNote as MemoryNote,
@@ -133,14 +151,24 @@ if TYPE_CHECKING:
         TokenUsage as TokenUsage,
     )
     from codex_kernel.protocol.policy import (
+        GUARANTEES as GUARANTEES,
+        AdditionalPermissions as AdditionalPermissions,
         ApprovalPolicy as ApprovalPolicy,
+        Category as Category,
         Decision as Decision,
         EditIntent as EditIntent,
+        GranularApproval as GranularApproval,
+        Guarantee as Guarantee,
         Intent as Intent,
+        NetworkIntent as NetworkIntent,
+        NetworkMode as NetworkMode,
+        NetworkRules as NetworkRules,
+        PolicyAmendment as PolicyAmendment,
         ReviewDecision as ReviewDecision,
         RunIntent as RunIntent,
         SandboxMode as SandboxMode,
         SandboxPolicy as SandboxPolicy,
+        SandboxPreference as SandboxPreference,
         ToolIntent as ToolIntent,
         Verdict as Verdict,
         strictest as strictest,
@@ -206,10 +234,12 @@ if TYPE_CHECKING:
         ItemCompleted as ItemCompleted,
         ItemStarted as ItemStarted,
         ItemUpdated as ItemUpdated,
+        NetworkDecided as NetworkDecided,
         Notice as Notice,
         OpRejected as OpRejected,
         OutputDelta as OutputDelta,
         ReasoningDelta as ReasoningDelta,
+        SandboxSelected as SandboxSelected,
         StreamRetry as StreamRetry,
         ThreadClosed as ThreadClosed,
         ThreadStarted as ThreadStarted,
@@ -225,8 +255,11 @@ if TYPE_CHECKING:
     from codex_plugin_sdk.late import (
         LateTool as LateTool,
     )
-    from codex_kernel.process import (
+    from codex_plugin_sdk.process.local import (
         spawn_process as spawn_process,
+    )
+    from codex_plugin_sdk.process.unconfined import (
+        UnconfinedBackend as UnconfinedBackend,
     )
     from codex_kernel.files import (
         remove_file as remove_file,
@@ -244,6 +277,13 @@ if TYPE_CHECKING:
         load_config as load_config,
         parse_value as parse_value,
         split_override as split_override,
+    )
+    from codex_kernel.sandboxing import (
+        Candidate as Candidate,
+        SandboxChooser as SandboxChooser,
+    )
+    from codex_kernel.permissions import (
+        permission_profile as permission_profile,
     )
     from codex_kernel.engine import (
         Engine as Engine,

@@ -7,8 +7,9 @@ from typing import Protocol
 
 import attrs
 
-from ..protocol.policy import SandboxPolicy
+from ..protocol.policy import Guarantee, SandboxPolicy
 from ..protocol.value import Value, value
+from .network import ProxySession
 
 
 @value
@@ -17,7 +18,9 @@ class ExecRequest(Value):
 
     With `tty` the program gets a pseudo-terminal of `rows` x `cols` for all three streams; without, stdin
     is a pipe only if `stdin_pipe` (else empty), and stdout and stderr share one pipe, so that their order
-    is kept.
+    is kept. With `inherit` it gets this program's own descriptors 0-2 and stays in its session, so that a
+    terminal is the very same and both outputs stay apart; nothing can be read of it then.
+    `network` is given where the policy's network is proxied: the only way out for the command.
     """
 
     argv: tuple[str, ...]
@@ -25,8 +28,10 @@ class ExecRequest(Value):
     env: Mapping[str, str] = attrs.field(repr=False)
     tty: bool = False
     stdin_pipe: bool = False
+    inherit: bool = False
     rows: int = 24
     cols: int = 80
+    network: ProxySession | None = attrs.field(default=None, repr=False, eq=False)
 
 
 class Process(Protocol):
@@ -72,24 +77,23 @@ class Process(Protocol):
 
 
 @value
-class Guarantee(Value):
-    """One thing that a backend enforces here, or why it does not."""
-
-    name: str
-    enforced: bool
-    why: str = ""
-
-
-@value
 class Probe(Value):
     """What a backend can do on this machine. `available` false carries the reason and the cure.
-    `degraded` means available, but weaker than the policy's full meaning; `guarantees` say where."""
+    `degraded` means available, but weaker than the policy's full meaning; `guarantees` say where.
+    `identity` changes whenever what enforces changes (a binary's path, size and time): what was proved of
+    one identity does not count for another. `version` is for people."""
 
     available: bool
     reason: str = ""
     cure: str = ""
     degraded: bool = False
     guarantees: tuple[Guarantee, ...] = ()
+    identity: str = ""
+    version: str = ""
+
+    def enforces(self, name: str) -> bool:
+        """Whether a guarantee is given."""
+        return any(found.name == name and found.enforced for found in self.guarantees)
 
 
 @value
@@ -113,7 +117,9 @@ class SandboxBackend(Protocol):
         """Start a program under the policy.
 
         Raises `SandboxUnavailable` when the policy cannot be enforced (never runs it unconfined),
-        `FileNotFoundError` when the program or cwd does not exist.
+        `FileNotFoundError` when the program or cwd does not exist. With `request.network` the command gets
+        `network.environ(port)` on top of its environment, `network.listen` the socket behind that port, and
+        `network.close` is called when the command has ended.
         """
         ...
 

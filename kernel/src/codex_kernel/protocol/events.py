@@ -10,7 +10,16 @@ from enum import StrEnum
 import attrs
 
 from .ids import ApprovalId, ThreadId, TurnId
-from .policy import ApprovalPolicy, Intent, ReviewDecision, SandboxPolicy
+from .policy import (
+    ApprovalPolicy,
+    Category,
+    Decision,
+    Guarantee,
+    Intent,
+    PolicyAmendment,
+    ReviewDecision,
+    SandboxPolicy,
+)
 from .thread_items import ThreadItem
 from .usage import TokenUsage
 from .value import Value, value
@@ -135,21 +144,49 @@ class StreamRetry(Value):
 
 @value
 class ApprovalRequested(Value):
-    """Someone must decide; answered by an `ApprovalAnswer` op, resolved at the latest with the turn."""
+    """Someone must decide; answered by an `ApprovalAnswer` op, resolved at the latest with the turn.
+    `amendments` are the rules that `approved_always` would write."""
 
     approval_id: ApprovalId
     call_id: str
     intent: Intent
     reason: str
     source: str = ""
+    category: Category = Category.RULES
+    amendments: tuple[PolicyAmendment, ...] = ()
 
 
 @value
 class ApprovalResolved(Value):
-    """An approval request has its answer."""
+    """An approval request has its answer; `reviewer` is who gave it: `user`, a reviewer plugin's name, or
+    `turn` when the turn ended first."""
 
     approval_id: ApprovalId
     decision: ReviewDecision
+    reviewer: str = "user"
+    reason: str = ""
+
+
+@value
+class SandboxSelected(Value):
+    """The backend that confines this thread's commands was chosen and has proved itself."""
+
+    backend: str
+    version: str
+    degraded: bool
+    guarantees: tuple[Guarantee, ...] = ()
+
+
+@value
+class NetworkDecided(Value):
+    """The proxy was asked for a host: `source` is the policy, the pattern or the reviewer that decided."""
+
+    call_id: str
+    host: str
+    port: int
+    protocol: str
+    decision: Decision
+    source: str = ""
 
 
 @value
@@ -227,6 +264,8 @@ EventMsg = (
     | StreamRetry
     | ApprovalRequested
     | ApprovalResolved
+    | SandboxSelected
+    | NetworkDecided
     | TurnCompleted
     | TurnFailed
     | TurnInterrupted

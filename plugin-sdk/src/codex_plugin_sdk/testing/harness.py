@@ -14,11 +14,13 @@ from codex_plugin_sdk import (
     ConfigSources,
     Engine,
     Event,
+    SandboxBackendSpec,
     Thread,
     ThreadOptions,
     TurnCompleted,
     TurnFailed,
     TurnInterrupted,
+    UnconfinedBackend,
     UserTurn,
     hookimpl,
     load_config,
@@ -97,7 +99,9 @@ async def open_thread(
 ) -> AsyncIterator[Harness]:
     """Open a thread over a scripted model. Without a store plugin it is ephemeral; `config` holds dotted
     keys, `options` those of `ThreadOptions`."""
-    plugins = (*plugins, *extra, plugin(codex_model_providers=[model.spec()]))
+    unconfined = SandboxBackendSpec(name="none", factory=lambda _: UnconfinedBackend(), confines=False)
+    own = plugin(codex_model_providers=[model.spec()], codex_sandbox_backends=[unconfined])
+    plugins = (*plugins, *extra, own)
     flags = {"model_provider": "scripted", "model": "test-model", **(config or {})}
     loaded = load_config(ConfigSources(codex_home=home, flags=flags))
     plugged = manager(*plugins)

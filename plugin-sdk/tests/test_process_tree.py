@@ -11,10 +11,10 @@ from pathlib import Path
 import anyio
 import pytest
 
-from codex_kernel import process_tree
 from codex_kernel.contracts.sandbox import ExecRequest, Process
-from codex_kernel.process import spawn_process
-from codex_kernel.process_tree import Census, TreeMark
+from codex_plugin_sdk.process import tree as process_tree
+from codex_plugin_sdk.process.local import spawn_process
+from codex_plugin_sdk.process.tree import Census, TreeMark
 
 pytestmark = [pytest.mark.anyio, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
 

@@ -15,15 +15,16 @@ import signal
 import subprocess
 import sys
 import termios
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 import anyio
 import anyio.lowlevel
 
-from .contracts.sandbox import ExecRequest, Process
-from .process_tree import TreeMark, end_tree, exit_handle
-from .protocol.value import Value, value
+from codex_kernel.contracts.sandbox import ExecRequest, Process
+from codex_kernel.protocol.value import Value, value
+
+from .tree import TreeMark, end_tree, exit_handle
 
 DRAIN_GRACE_S = 0.05
 """How long `read` waits for more after the leader has exited while something else holds its output open."""
@@ -38,10 +39,15 @@ async def spawn_process(
     argv: Sequence[str] | None = None,
     pass_fds: Sequence[int] = (),
     env: Mapping[str, str] | None = None,
+    cwd: str | None = None,
+    launch: Callable[[Callable[[], Started]], Started] | None = None,
+    on_exit: Callable[[], None] | None = None,
 ) -> Process:
     """Start a program, as its own session leader, with descriptors 0-2 and `pass_fds` and no others.
 
-    `argv` and `env` take the place of the request's. The environment gets one variable more, by which
+    `argv`, `env` and `cwd` take the place of the request's. `launch` calls what starts the program, in
+    another thread if need be (one whose restrictions the program is to inherit). `on_exit` is called once,
+    on the event loop, when the program has ended. The environment gets one variable more, by which
     `kill_tree` finds descendants. Nothing is awaited once the program runs, so a cancelled call has started
     nothing; blocks for as long as exec takes (0.2 ms).
 
@@ -53,14 +59,20 @@ async def spawn_process(
         raise ValueError("a command needs at least one word")
     mark = TreeMark.new()
     environ = mark.on(request.env if env is None else env)
-    start = _start_on_terminal if request.tty else _start_on_pipes
-    started = start(request, words, environ, tuple(pass_fds))
+    if cwd is not None:
+        request = request.replace(cwd=cwd)
+
+    def start() -> Started:
+        begin = _start_as_is if request.inherit else _start_on_terminal if request.tty else _start_on_pipes
+        return begin(request, words, environ, tuple(pass_fds))
+
+    started = start() if launch is None else launch(start)
     mark.put_on(started.pid)
-    return LocalProcess(started, mark)
+    return LocalProcess(started, mark, on_exit)
 
 
 @value
-class _Started(Value):
+class Started(Value):
     """A program that runs, and our ends of its streams (-1: none). `popen` wants to be told of its end."""
 
     pid: int
@@ -68,11 +80,12 @@ class _Started(Value):
     input: int
     terminal: bool
     popen: subprocess.Popen[bytes] | None = None
+    inherited: bool = False
 
 
 def _start_on_pipes(
     request: ExecRequest, argv: Sequence[str], env: Mapping[str, str], pass_fds: Sequence[int]
-) -> _Started:
+) -> Started:
     ours: list[int] = []
     theirs: list[int] = []
     try:
@@ -106,19 +119,25 @@ def _start_on_pipes(
         _close(theirs)
     for fd in ours:
         os.set_blocking(fd, False)
-    return _Started(pid=popen.pid, output=output, input=feed, terminal=False, popen=popen)
+    return Started(pid=popen.pid, output=output, input=feed, terminal=False, popen=popen)
+
+
+def _start_as_is(request: ExecRequest, argv: Sequence[str], env: Mapping[str, str], pass_fds: Sequence[int]) -> Started:
+    # Its own group, as a shell would do it, would have to be given the terminal; ours has it already.
+    popen = subprocess.Popen(argv, cwd=request.cwd, env=env, pass_fds=pass_fds)
+    return Started(pid=popen.pid, output=-1, input=-1, terminal=False, popen=popen, inherited=True)
 
 
 def _start_on_terminal(
     request: ExecRequest, argv: Sequence[str], env: Mapping[str, str], pass_fds: Sequence[int]
-) -> _Started:
-    from .process_terminal import start_on_terminal  # ctypes: only when a terminal is asked for
+) -> Started:
+    from .terminal import start_on_terminal  # ctypes: only when a terminal is asked for
 
     pid, master = start_on_terminal(
         argv, cwd=request.cwd, env=env, rows=request.rows, cols=request.cols, pass_fds=pass_fds
     )
     os.set_blocking(master, False)
-    return _Started(pid=pid, output=master, input=master, terminal=True)
+    return Started(pid=pid, output=master, input=master, terminal=True)
 
 
 class LocalProcess:
@@ -127,11 +146,13 @@ class LocalProcess:
     Whoever starts one either reads to the end or calls `kill_tree`; both release all descriptors.
     """
 
-    def __init__(self, started: _Started, mark: TreeMark) -> None:
+    def __init__(self, started: Started, mark: TreeMark, on_exit: Callable[[], None] | None = None) -> None:
         self._pid = started.pid
         self._terminal = started.terminal
+        self._shares_our_group = started.inherited
         self._popen = started.popen
         self._mark = mark
+        self._at_exit = on_exit
         self._output = started.output
         self._input = started.input
         self._unread = b""
@@ -192,6 +213,8 @@ class LocalProcess:
         if self._reader is not None:
             self._reader.deadline = self._drain_deadline
         self._exited.set()
+        if self._at_exit is not None:
+            self._at_exit()
 
     async def wait(self) -> int:
         """Exit status of the leader; 128 + n after signal n."""
@@ -295,7 +318,7 @@ class LocalProcess:
         if not self._terminal:
             self._close_input()
             return
-        from .process_terminal import end_of_file_character
+        from .terminal import end_of_file_character
 
         with suppress(BrokenPipeError):  # it has ended by itself
             await self.write(end_of_file_character(self._open_input()))
@@ -311,16 +334,16 @@ class LocalProcess:
     def resize(self, rows: int, cols: int) -> None:
         """Change the terminal's size; nothing without one."""
         if self._terminal and self._output >= 0:
-            from .process_terminal import set_size
+            from .terminal import set_size
 
             set_size(self._output, rows, cols)
 
     def signal(self, signum: int) -> None:
-        """Send a signal to the leader's process group; nothing once the leader has ended (its number may
-        mean somebody else by then)."""
+        """Send a signal to the leader's process group (to the leader alone if it shares ours); nothing once
+        the leader has ended (its number may mean somebody else by then)."""
         if self._returncode is None:
             with suppress(ProcessLookupError):
-                os.killpg(self._pid, signum)
+                (os.kill if self._shares_our_group else os.killpg)(self._pid, signum)
 
     async def kill_tree(self) -> None:
         """End the leader and all that it started, also after it has ended itself; returns when gone.

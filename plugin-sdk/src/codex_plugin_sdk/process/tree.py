@@ -26,7 +26,7 @@ from contextlib import suppress
 
 import anyio
 
-from .protocol.value import Value, value
+from codex_kernel.protocol.value import Value, value
 
 TERM_GRACE_S = 0.5
 """How long a program may take to end by itself after SIGTERM."""

@@ -10,10 +10,10 @@ import time
 import anyio
 import pytest
 
-from codex_kernel import process as process_module
-from codex_kernel import process_terminal
 from codex_kernel.contracts.sandbox import ExecRequest, Process
-from codex_kernel.process import spawn_process
+from codex_plugin_sdk.process import local as process_module
+from codex_plugin_sdk.process import terminal as process_terminal
+from codex_plugin_sdk.process.local import spawn_process
 
 pytestmark = [
     pytest.mark.anyio,
