@@ -252,6 +252,11 @@ if TYPE_CHECKING:
         TurnState as TurnState,
         TurnStateChanged as TurnStateChanged,
     )
+    from codex_plugin_sdk.denial import (
+        Denial as Denial,
+        Denied as Denied,
+        explain_denial as explain_denial,
+    )
     from codex_plugin_sdk.late import (
         LateTool as LateTool,
     )

@@ -219,6 +219,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "TurnState",
         "TurnStateChanged",
     ),
+    "codex_plugin_sdk.denial": ("Denial", "Denied", "explain_denial"),
     "codex_plugin_sdk.late": ("LateTool",),
     "codex_plugin_sdk.process.local": ("spawn_process",),
     "codex_plugin_sdk.process.unconfined": ("UnconfinedBackend",),

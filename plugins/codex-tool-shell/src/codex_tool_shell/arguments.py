@@ -6,11 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from codex_plugin_sdk import ToolFailed, Value, value
+from codex_plugin_sdk import AdditionalPermissions, ToolFailed, Value, value
 
 T = TypeVar("T")
 
 SANDBOX_PERMISSIONS = ("use_default", "require_escalated")
+WITH_ADDITIONAL = "with_additional_permissions"
 
 
 @value
@@ -27,6 +28,7 @@ class ExecArguments(Value):
     escalated: bool = False
     justification: str = ""
     prefix_rule: tuple[str, ...] = ()
+    additional: AdditionalPermissions | None = None
 
 
 @value
@@ -42,8 +44,9 @@ class WriteArguments(Value):
 def parse_exec(raw: Mapping[str, Any]) -> ExecArguments:
     """Arguments of `exec_command`. Raises `ToolFailed` for a wrong type or value."""
     permissions = _text(raw, "sandbox_permissions") or SANDBOX_PERMISSIONS[0]
-    if permissions not in SANDBOX_PERMISSIONS:
-        raise _bad("sandbox_permissions", f"one of {', '.join(SANDBOX_PERMISSIONS)}", permissions)
+    known = (*SANDBOX_PERMISSIONS, WITH_ADDITIONAL)
+    if permissions not in known:
+        raise _bad("sandbox_permissions", f"one of {', '.join(known)}", permissions)
     return ExecArguments(
         cmd=_required(raw, "cmd", _text(raw, "cmd")),
         workdir=_text(raw, "workdir") or None,
@@ -55,7 +58,34 @@ def parse_exec(raw: Mapping[str, Any]) -> ExecArguments:
         escalated=permissions == "require_escalated",
         justification=_text(raw, "justification") or "",
         prefix_rule=_texts(raw, "prefix_rule"),
+        additional=_additional(raw) if permissions == WITH_ADDITIONAL else None,
     )
+
+
+def _additional(raw: Mapping[str, Any]) -> AdditionalPermissions:
+    """`additional_permissions = {network: {enabled}, file_system: {read: [...], write: [...]}}`."""
+    name = "additional_permissions"
+    found = _member(raw, name)
+    network, files = _member(found, "network"), _member(found, "file_system")
+    writable, readable = _texts(files, "write"), _texts(files, "read")
+    for path in (*writable, *readable):
+        if not path.startswith("/"):
+            raise _bad(name, "given with absolute paths", path)
+    extra = AdditionalPermissions(
+        writable_roots=writable, readable_roots=readable, network_access=_flag(network, "enabled") or False
+    )
+    if not extra:
+        raise _bad(name, "an object that names network or file_system permissions", raw.get(name))
+    return extra
+
+
+def _member(raw: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = raw.get(name)
+    if found is None:
+        return {}
+    if not isinstance(found, Mapping):
+        raise _bad(name, "an object", found)
+    return found
 
 
 def parse_write(raw: Mapping[str, Any]) -> WriteArguments:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from codex_plugin_sdk import ToolDefinition
 
-from .arguments import SANDBOX_PERMISSIONS
+from .arguments import SANDBOX_PERMISSIONS, WITH_ADDITIONAL
 
 EXEC_COMMAND = ToolDefinition(
     name="exec_command",
@@ -58,6 +58,29 @@ EXEC_COMMAND = ToolDefinition(
         "additionalProperties": False,
     },
 )
+
+
+def with_additional_permissions() -> ToolDefinition:
+    """`exec_command` for models that may ask to widen the sandbox for one command."""
+    properties = EXEC_COMMAND.parameters["properties"]
+    paths = {"type": "array", "items": {"type": "string"}, "description": "Absolute paths."}
+    additional = {
+        "type": "object",
+        "description": f"With {WITH_ADDITIONAL}: what this one command may do beyond the sandbox.",
+        "properties": {
+            "file_system": {"type": "object", "properties": {"read": paths, "write": paths}},
+            "network": {"type": "object", "properties": {"enabled": {"type": "boolean"}}},
+        },
+    }
+    wider = {
+        "type": "string",
+        "enum": [*SANDBOX_PERMISSIONS, WITH_ADDITIONAL],
+        "description": f"{properties['sandbox_permissions']['description']} {WITH_ADDITIONAL} asks to stay in a wider"
+        " one.",
+    }
+    wide = {**properties, "sandbox_permissions": wider, "additional_permissions": additional}
+    return EXEC_COMMAND.replace(parameters={**EXEC_COMMAND.parameters, "properties": dict(sorted(wide.items()))})
+
 
 WRITE_STDIN = ToolDefinition(
     name="write_stdin",

@@ -8,10 +8,13 @@ from typing import Any
 import anyio
 
 from codex_plugin_sdk import (
+    ApprovalPolicy,
     CommandExecutionItem,
     ConfigError,
+    Denial,
     ExecRequest,
     ItemStatus,
+    NetworkMode,
     PolicyDenied,
     RunIntent,
     ToolCall,
@@ -23,12 +26,14 @@ from codex_plugin_sdk import (
 )
 
 from .arguments import ExecArguments, parse_exec
-from .definitions import EXEC_COMMAND
+from .definitions import EXEC_COMMAND, with_additional_permissions
 from .environment import apply_policy, command_environment
 from .session import Session
 from .sessions import Sessions
 from .shells import command_line, default_shell, named_shell
 
+_RETRYING = (ApprovalPolicy.ON_FAILURE, ApprovalPolicy.UNTRUSTED)
+"""Where the user is asked about a command that its sandbox made fail; elsewhere the model may ask."""
 NEVER_RAN = -1
 """The exit code, in its item, of a command that was refused or could not be started; as in Codex."""
 
@@ -45,11 +50,13 @@ class ExecCommandTool:
         if not isinstance(self._allow_login, bool):
             raise ConfigError(f"allow_login_shell must be true or false, not {self._allow_login!r}")
         self._shell = default_shell(setup.environ)
+        wide = _table(setup.config, "features").get("exec_permission_approvals") is True
+        self._definition = with_additional_permissions() if wide else EXEC_COMMAND
 
     @property
     def definition(self) -> ToolDefinition:
         """How the model sees it."""
-        return EXEC_COMMAND
+        return self._definition
 
     @property
     def parallel_safe(self) -> bool:
@@ -62,15 +69,39 @@ class ExecCommandTool:
         arguments = parse_exec(call.arguments)
         argv = self._command_line(arguments)
         cwd = _folder(ctx.cwd, arguments.workdir)
+        item = CommandExecutionItem(id=call.call_id, command=argv, cwd=cwd, status=ItemStatus.IN_PROGRESS)
+        output, denial = await self._run(item, arguments, ctx)
+        if denial is None or ctx.approval_policy not in _RETRYING:
+            return output
+        return await self._retry(item, arguments, ctx, output, denial)
+
+    async def _run(
+        self, item: CommandExecutionItem, arguments: ExecArguments, ctx: ToolContext
+    ) -> tuple[ToolOutput, Denial | None]:
         number, notice = await self._sessions.reserve()
-        item = CommandExecutionItem(
-            id=call.call_id, command=argv, cwd=cwd, status=ItemStatus.IN_PROGRESS, process_id=str(number)
-        )
+        item = item.replace(process_id=str(number))
         try:
             session = await self._start(number, item, arguments, ctx)
         finally:
             self._sessions.release(number)
-        return await self._wait(session, arguments, notice)
+        return await self._wait(session, arguments, notice), session.denial
+
+    async def _retry(
+        self,
+        item: CommandExecutionItem,
+        arguments: ExecArguments,
+        ctx: ToolContext,
+        output: ToolOutput,
+        denial: Denial,
+    ) -> ToolOutput:
+        """The command once more, outside the sandbox, if the user approves; else what it has said so far."""
+        again = arguments.replace(escalated=True, additional=None, justification=denial.in_words())
+        try:
+            return (await self._run(item.replace(id=f"{item.id}_retry"), again, ctx))[0]
+        except PolicyDenied as error:
+            if error.abort:
+                raise
+            return output.replace(output=f"{output.output}\n[not run again outside the sandbox: {error}]")
 
     async def _start(
         self, number: int, item: CommandExecutionItem, arguments: ExecArguments, ctx: ToolContext
@@ -81,7 +112,9 @@ class ExecCommandTool:
         except BaseException as error:
             await _never_ran(ctx, item, error)
             raise
-        return self._sessions.start(number, process, item, ctx, tty=arguments.tty)
+        confined = not ctx.sandbox_policy.unconfined and not arguments.escalated
+        policy = ctx.sandbox_policy.extended(arguments.additional) if confined else None
+        return self._sessions.start(number, process, item, ctx, tty=arguments.tty, confinement=policy)
 
     async def _wait(self, session: Session, arguments: ExecArguments, notice: str) -> ToolOutput:
         limits = self._sessions.limits
@@ -108,13 +141,13 @@ class ExecCommandTool:
         return command_line(shell, arguments.cmd, login=login)
 
     def _request(self, item: CommandExecutionItem, arguments: ExecArguments, ctx: ToolContext) -> ExecRequest:
-        policy = ctx.sandbox_policy
+        policy = ctx.sandbox_policy.extended(arguments.additional)
         confined = not policy.unconfined and not arguments.escalated
         env = command_environment(
             self._base_environment,
             thread_id=ctx.thread_id,
             call_id=item.id,
-            network_disabled=confined and not policy.network_access,
+            network_disabled=confined and policy.network is NetworkMode.OFF,
         )
         return ExecRequest(argv=item.command, cwd=item.cwd, env=env, tty=arguments.tty)
 
@@ -131,6 +164,7 @@ def _intent(item: CommandExecutionItem, arguments: ExecArguments) -> RunIntent:
         escalated=arguments.escalated,
         justification=arguments.justification,
         prefix_rule=arguments.prefix_rule,
+        additional=arguments.additional,
     )
 
 

@@ -11,8 +11,10 @@ import anyio
 
 from codex_plugin_sdk import (
     CommandExecutionItem,
+    Denial,
     ItemStatus,
     Process,
+    SandboxPolicy,
     ToolContext,
     ToolOutput,
 )
@@ -44,7 +46,9 @@ class Session:
         tty: bool,
         keep_bytes: int,
         open_spill: Callable[[], SpillFile],
+        confinement: SandboxPolicy | None = None,
     ) -> None:
+        """`confinement` is the policy that the sandbox enforces on the command; None where it enforces none."""
         self.id = session_id
         self.process = process
         self.tty = tty
@@ -56,6 +60,9 @@ class Session:
         """Calls take turns, in the order in which the model made them."""
         self.ended = anyio.Event()
         self.failure: Exception | None = None
+        self.denial: Denial | None = None
+        """What the sandbox kept it from, as far as its output tells; known once it has ended."""
+        self._confinement = confinement
         self._item = item
         self._ctx = ctx
         self._began_s = time.monotonic()
@@ -85,9 +92,14 @@ class Session:
             self.ended.set()
 
     def _completed(self, code: int) -> CommandExecutionItem:
+        output = self._whole.take(self._keep_bytes, final=True).text
+        if code and self._confinement is not None:
+            from codex_plugin_sdk import explain_denial  # most commands succeed
+
+            self.denial = explain_denial(output, self._confinement, self._item.cwd, os.environ.get("TMPDIR"))
         return self._item.replace(
             status=ItemStatus.FAILED if code else ItemStatus.COMPLETED,
-            aggregated_output=self._whole.take(self._keep_bytes, final=True).text,
+            aggregated_output=output,
             exit_code=code,
             duration_ms=int((time.monotonic() - self._began_s) * 1000),
         )
@@ -113,6 +125,7 @@ class Session:
             f"Process running with session ID {self.id}" if code is None else f"Process exited with code {code}",
             f"Original token count: {excerpt.tokens}",
             *([f"Notice: {notice}"] if notice else []),
+            *([f"Notice: {self.denial.in_words()}"] if code and self.denial is not None else []),
             "Output:",
             excerpt.text,
         ]

@@ -8,7 +8,7 @@ from weakref import WeakValueDictionary
 
 import anyio
 
-from codex_plugin_sdk import CommandExecutionItem, Process, ToolContext, ToolFailed, ToolSetup
+from codex_plugin_sdk import CommandExecutionItem, Process, SandboxPolicy, ToolContext, ToolFailed, ToolSetup
 
 from .limits import Limits
 from .output import SpillFile
@@ -74,7 +74,14 @@ class Sessions:
         self._reserved.discard(number)
 
     def start(
-        self, number: int, process: Process, item: CommandExecutionItem, ctx: ToolContext, *, tty: bool
+        self,
+        number: int,
+        process: Process,
+        item: CommandExecutionItem,
+        ctx: ToolContext,
+        *,
+        tty: bool,
+        confinement: SandboxPolicy | None = None,
     ) -> Session:
         """Follow a process that has just been started under a reserved number."""
         session = Session(
@@ -85,6 +92,7 @@ class Sessions:
             tty=tty,
             keep_bytes=self.limits.output_bytes,
             open_spill=lambda: SpillFile(self._spill_dir),
+            confinement=confinement,
         )
         self._reserved.discard(number)
         self._sessions[number] = session
