@@ -1,0 +1,1 @@
+"""A reviewer that lets the thread's own model judge approval requests."""
