@@ -34,7 +34,6 @@ from .specs import (
 )
 
 BLOCK_VARIABLE = "CODEX_NO_PLUGINS"
-KERNEL_PLUGIN = "kernel"
 
 _KIND_OF_PREFIX = {
     "sandbox": "sandbox",
@@ -114,7 +113,6 @@ class PluginManager:
             blocked=[*no_plugin, *filter(None, listed)],
             bundled=bundled_distributions(),
             bundled_only=no_plugins,
-            builtins={KERNEL_PLUGIN: import_module("codex_kernel.builtin")},
         )
 
     # -- loading ---------------------------------------------------------------------------------

@@ -87,7 +87,7 @@ def tell_context(state: ThreadState, turn_id: TurnId) -> None:
 
 def take_input(state: ThreadState, given: Sequence[UserInput]) -> None:
     """Add the user's input to the history and show it. Raises `UserError` for a bad image."""
-    state.recorder.remember([user_message(given, state.cwd)])
+    state.recorder.remember([user_message(given)])
     state.recorder.emit_nowait(ItemCompleted(item=UserMessageItem(id=new_item_id(), content=tuple(given))))
 
 

@@ -252,6 +252,9 @@ if TYPE_CHECKING:
         TurnState as TurnState,
         TurnStateChanged as TurnStateChanged,
     )
+    from codex_plugin_sdk.context import (
+        base_context_sources as base_context_sources,
+    )
     from codex_plugin_sdk.denial import (
         Denial as Denial,
         Denied as Denied,
@@ -271,9 +274,10 @@ if TYPE_CHECKING:
         replace_file as replace_file,
         resolve_confined as resolve_confined,
     )
-    from codex_kernel.images import (
+    from codex_plugin_sdk.images import (
         ImageError as ImageError,
         load_image_data_url as load_image_data_url,
+        local_image as local_image,
     )
     from codex_kernel.config import (
         Config as Config,

@@ -29,9 +29,10 @@ class ImageInput(Value):
 
 @value
 class LocalImageInput(Value):
-    """An image file; it is read when the turn starts."""
+    """An image file that the frontend has read: `url` is the data URL of what was in it."""
 
     path: str
+    url: str
 
 
 UserInput = TextInput | ImageInput | LocalImageInput

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
-from codex_kernel.builtin import codex_context_sources
 from codex_kernel.plugins import PluginManager
 from codex_plugin_sdk import (
     ConfigSources,
@@ -22,6 +21,7 @@ from codex_plugin_sdk import (
     TurnInterrupted,
     UnconfinedBackend,
     UserTurn,
+    base_context_sources,
     hookimpl,
     load_config,
 )
@@ -48,9 +48,9 @@ def _hook(specs: tuple[Any, ...]) -> Any:
 
 
 def manager(*plugins: object) -> PluginManager:
-    """A plugin manager over these objects and the kernel's own plugin; nothing installed is loaded."""
-    kernel = SimpleNamespace(codex_context_sources=codex_context_sources)
-    return PluginManager((), builtins={"kernel": kernel, **{f"test-{i}": p for i, p in enumerate(plugins)}})
+    """A plugin manager over these objects and the usual context sources; nothing installed is loaded."""
+    base = plugin(codex_context_sources=base_context_sources())
+    return PluginManager((), builtins={"context-base": base, **{f"test-{i}": p for i, p in enumerate(plugins)}})
 
 
 class Harness:

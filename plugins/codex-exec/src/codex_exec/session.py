@@ -13,7 +13,6 @@ from codex_plugin_sdk import (
     Engine,
     Event,
     ExitCode,
-    LocalImageInput,
     RenderSetup,
     TextInput,
     ThreadOptions,
@@ -23,6 +22,7 @@ from codex_plugin_sdk import (
     TurnOverrides,
     UserError,
     UserTurn,
+    local_image,
 )
 
 from .last_message import LastMessageFile
@@ -49,7 +49,7 @@ def run_exec(invocation: Invocation, given: Mapping[str, Any]) -> int:
     thread_id, argument = _target(engine, options)
     prompt = read_prompt(argument)
     renderer = _renderer(invocation, options, config)
-    images = tuple(LocalImageInput(path=path) for path in options.images)
+    images = tuple(local_image(path, options.cwd) for path in options.images)
     op = UserTurn(input=(TextInput(text=prompt), *images), overrides=TurnOverrides(output_schema=schema))
     opened = engine.prepare(ThreadOptions(cwd=options.cwd, resume=thread_id, ephemeral=bool(options.flag("ephemeral"))))
     # The turn is opened before the event loop is imported: its first request is then already on its way.

@@ -6,8 +6,8 @@ import os
 import time
 from collections.abc import Sequence
 
-from .contracts.context import ContextRequest, Fragment
-from .protocol.policy import ApprovalPolicy, NetworkMode, SandboxMode
+from codex_kernel.contracts.context import ContextRequest, Fragment
+from codex_kernel.protocol.policy import ApprovalPolicy, NetworkMode, SandboxMode
 
 _ASKING = {
     ApprovalPolicy.NEVER: "Nobody can be asked: what is not permitted is refused, and you have to find another way.",

@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from codex_kernel.images import MAX_IMAGE_BYTES, ImageError, ImageHeader, image_header, load_image_data_url
+from codex_plugin_sdk.images import MAX_IMAGE_BYTES, ImageError, ImageHeader, image_header, load_image_data_url
 
 
 def chunk(kind, data):

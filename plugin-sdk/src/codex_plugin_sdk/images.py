@@ -8,7 +8,9 @@ import struct
 from binascii import b2a_base64
 from collections.abc import Callable
 
-from .protocol.value import Value, value
+from codex_kernel.errors import UserError
+from codex_kernel.protocol.ops import LocalImageInput
+from codex_kernel.protocol.value import Value, value
 
 MAX_IMAGE_BYTES = 20 * 1024 * 1024
 """The largest file that is read: about what servers take, and 27 MB once encoded."""
@@ -170,3 +172,13 @@ _PARSERS: tuple[tuple[bytes, Callable[[bytes], ImageHeader]], ...] = (
     (b"GIF89a", _gif),
     (b"RIFF", _webp),
 )
+
+
+def local_image(path: str, cwd: str) -> LocalImageInput:
+    """An image file as a user's input; a path that is not absolute is meant below `cwd`. Raises `UserError` for
+    a file that is not a readable image."""
+    place = os.path.join(cwd, os.path.expanduser(path))
+    try:
+        return LocalImageInput(path=path, url=load_image_data_url(place))
+    except ImageError as error:
+        raise UserError(str(error), hint="give a PNG, JPEG, GIF or WebP file") from error

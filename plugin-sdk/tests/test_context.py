@@ -4,11 +4,11 @@ import os
 
 import pytest
 
-from codex_kernel.agents_md import AgentsMdSource, project_root
 from codex_kernel.context import ContextBook
-from codex_kernel.context_sources import EnvironmentSource, PermissionsSource
 from codex_kernel.contracts.context import ContextRequest, Fragment
 from codex_kernel.protocol.policy import ApprovalPolicy, SandboxMode, SandboxPolicy
+from codex_plugin_sdk.context.agents_md import AgentsMdSource, project_root
+from codex_plugin_sdk.context.sources import EnvironmentSource, PermissionsSource
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 
-from .contracts.context import ContextRequest, Fragment
+from codex_kernel.contracts.context import ContextRequest, Fragment
 
 OVERRIDE_NAME = "AGENTS.override.md"
 NAME = "AGENTS.md"

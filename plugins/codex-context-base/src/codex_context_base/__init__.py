@@ -1,0 +1,1 @@
+"""What every session tells the model."""
