@@ -317,6 +317,7 @@ async def answered(h, decision, feedback=""):
     """Run a turn and answer its first question."""
     await h.thread.submit(UserTurn(input=(TextInput(text="go"),)))
     asked = (await h.until(lambda m: isinstance(m, ApprovalRequested)))[-1].msg
+    assert h.thread.open_approvals == [asked]  # whoever comes back can still answer
     await h.thread.submit(ApprovalAnswer(approval_id=asked.approval_id, decision=decision, feedback=feedback))
     await h.until(lambda m: isinstance(m, TurnCompleted | TurnInterrupted))
     return asked

@@ -39,12 +39,16 @@ class Program:
         self.work.mkdir()
         subprocess.run(["git", "init", "-q", str(self.work)], check=True)
 
+    @property
+    def environ(self) -> dict[str, str]:
+        """A home without a shell profile: what a profile costs is neither program's doing."""
+        env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+        return env | {"CODEX_HOME": str(self.home), "BENCH_KEY": "k", "HOME": str(self.home)}
+
     def run(self, server: ScriptedResponsesServer, *args: str, stdin: bytes = b"") -> Run:
         """One run of `exec`, with its figures."""
         (self.home / "config.toml").write_text(CONFIG.format(url=server.base_url))
-        env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-        # A home without a shell profile: what a profile costs is neither program's doing.
-        env |= {"CODEX_HOME": str(self.home), "BENCH_KEY": "k", "HOME": str(self.home)}
+        env = self.environ
         before = len(server.requests)
         started = time.monotonic()
         with subprocess.Popen(

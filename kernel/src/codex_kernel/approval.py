@@ -159,10 +159,9 @@ class Gate:
         return verdict
 
     async def _ask(self, intent: Intent, verdict: Verdict, call_id: str, context: PolicyContext) -> None:
-        question = _Question(ApprovalId(new_item_id()), verdict.reason)
         proposals = self._proposals(intent)
         request = ApprovalRequested(
-            approval_id=question.id,
+            approval_id=ApprovalId(new_item_id()),
             call_id=call_id,
             intent=intent,
             reason=verdict.reason,
@@ -170,6 +169,7 @@ class Gate:
             category=verdict.category,
             amendments=tuple(amendment for _, amendment in proposals),
         )
+        question = _Question(request)
         self._open[question.id] = question
         try:
             await self._recorder.emit(request)
@@ -255,9 +255,9 @@ class Gate:
         for question in self._open.values():
             question.settle(_Answer(ReviewDecision.ABORT, reviewer="turn"))
 
-    def open_questions(self) -> list[str]:
-        """What is being asked, in words."""
-        return [question.text for question in self._open.values()]
+    def open_requests(self) -> list[ApprovalRequested]:
+        """What is being asked, the oldest first."""
+        return [question.request for question in self._open.values()]
 
 
 class _Answer(NamedTuple):
@@ -271,11 +271,11 @@ def _resolved(id: ApprovalId, answer: _Answer) -> ApprovalResolved:
 
 
 class _Question:
-    def __init__(self, id: ApprovalId, text: str) -> None:
+    def __init__(self, request: ApprovalRequested) -> None:
         import anyio
 
-        self.id = id
-        self.text = text
+        self.id = request.approval_id
+        self.request = request
         self._settled: anyio.Event = anyio.Event()
         self._answer = _Answer(ReviewDecision.ABORT)
 

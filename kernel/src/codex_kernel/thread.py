@@ -12,7 +12,7 @@ from .errors import StoreError
 from .event_queue import EndOfThread, EventQueue
 from .history import History
 from .log import logger
-from .protocol.events import Event, EventMsg, Notice, OpRejected, ThreadClosed
+from .protocol.events import ApprovalRequested, Event, EventMsg, Notice, OpRejected, ThreadClosed
 from .protocol.ids import ThreadId, TurnId, new_turn_id
 from .protocol.ops import (
     ApprovalAnswer,
@@ -73,6 +73,11 @@ class Thread:
     def active_turn_id(self) -> TurnId | None:
         """The turn under way."""
         return self._turn.turn_id if self._turn is not None else None
+
+    @property
+    def open_approvals(self) -> list[ApprovalRequested]:
+        """The requests that wait for an answer, for a frontend that comes late or comes back."""
+        return self._state.gate.open_requests()
 
     async def submit(self, op: Op) -> None:
         """Hand in an op; waits while 256 others are queued. What comes of it is told by events."""

@@ -290,7 +290,7 @@ class Turn:
         """Shorten the history: by the model's summary, else by cutting."""
         state = self.state
         entries = state.recorder.history.entries()
-        questions = state.gate.open_questions()
+        questions = [request.reason for request in state.gate.open_requests()]
         summary, why = await self._summary(entries)
         if summary:
             shorter = summarised(entries, summary, state.plan, questions)
