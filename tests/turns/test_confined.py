@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import http.server
 import os
 import socket
 import subprocess
 import sys
+import threading
 from contextlib import closing
 
 import pytest
@@ -64,6 +66,7 @@ def opened(model, home, work, *more, **config):
         "allow_login_shell": False,
         **config,
     }
+    settings = {key: found for key, found in settings.items() if found is not None}
     return open_thread(model, *PLUGINS, *more, home=str(home), cwd=str(work), environ=environ, config=settings)
 
 
@@ -160,44 +163,41 @@ async def test_an_approval_for_good_writes_a_rule_that_the_next_thread_heeds(hom
     assert outside.exists()
 
 
-async def test_the_proxied_network_lets_through_what_the_profile_names(home, work):
-    with closing(socket.create_server(("127.0.0.1", 0))) as server:
-        port = server.getsockname()[1]
-        fetch = (
-            "import urllib.request as r; "
-            f"print(r.build_opener(r.ProxyHandler({{'http': __import__('os').environ['HTTP_PROXY']}}))"
-            f".open('http://{{}}:{port}/', timeout=5).status)"
-        )
-        profile = {
-            "default_permissions": "web",
-            "permissions": {
-                "web": {
-                    "extends": ":workspace",
-                    "network": {"enabled": True, "domains": {"127.0.0.1": "allow", "denied.test": "deny"}},
-                }
-            },
+FETCH = """
+import os, sys, urllib.error, urllib.request
+opener = urllib.request.build_opener(urllib.request.ProxyHandler({"http": os.environ["HTTP_PROXY"]}))
+try:
+    print("status", opener.open(sys.argv[1], timeout=10).status)
+except urllib.error.HTTPError as error:
+    print("status", error.code)
+"""
+WEB = {
+    "sandbox_mode": None,
+    "default_permissions": "web",
+    "permissions": {
+        "web": {
+            "extends": ":workspace",
+            "network": {"enabled": True, "domains": {"127.0.0.1": "allow", "denied.test": "deny"}},
         }
-        programs = [f'{sys.executable} -c "{fetch.format(host)}"' for host in ("127.0.0.1", "denied.test")]
-        config = {"sandbox_mode": "read-only", **profile}
-        import threading
+    },
+}
 
-        def serve():
-            connection, _ = server.accept()
-            with connection:
-                connection.recv(65536)
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        model = shell(*programs)
-        environ = {"PATH": os.environ["PATH"], "HOME": str(home), "SHELL": "/bin/sh"}
-        del config["sandbox_mode"]
-        settings = {"approval_policy": "never", "allow_login_shell": False, **config}
-        async with open_thread(model, *PLUGINS, home=str(home), cwd=str(work), environ=environ, config=settings) as h:
+async def test_the_proxied_network_lets_through_what_the_profile_names(home, work):
+    (work / "fetch.py").write_text(FETCH)
+    server = http.server.HTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        port = server.server_port
+        model = shell(*(f"{sys.executable} fetch.py http://{host}:{port}/" for host in ("127.0.0.1", "denied.test")))
+        async with opened(model, home, work, **WEB) as h:
             await h.turn()
+    finally:
+        server.shutdown()
+        server.server_close()
     reached, refused = h.outputs()
-    assert "200" in reached.rpartition("Output:")[2], reached
-    assert "403" in refused
+    assert "status 200" in reached
+    assert "status 403" in refused
     assert [(d.host, d.decision.value) for d in h.of(NetworkDecided)] == [
         ("127.0.0.1", "allow"),
         ("denied.test", "forbidden"),
@@ -220,14 +220,25 @@ async def test_a_commit_works_once_approved_and_nothing_else_touches_the_reposit
     assert log.stdout == "first\n"
 
 
-async def test_nothing_of_a_command_outlives_its_thread(home, work):
+async def test_nothing_that_a_command_starts_outlives_it(home, work):
     ready, lock = work / "ready", work / "lock"
     hold = f"exec 9> {lock}; flock 9; touch {ready}; exec sleep 1000"
-    model = shell(f"env -i setsid sh -c '{hold}' > /dev/null 2>&1 & while ! test -e {ready}; do :; done")
-    async with opened(model, home, work) as h:
+    leave = f"env -i setsid sh -c '{hold}' > /dev/null 2>&1 & while ! test -e {ready}; do :; done"
+    held = f"flock -n {lock} true; echo $?"
+    async with opened(shell(f"{leave}; {held}", held), home, work) as h:
         await h.turn()
-        assert subprocess.run(["flock", "-n", str(lock), "true"], check=False).returncode == 1
-    assert subprocess.run(["flock", "-n", str(lock), "true"], check=False).returncode == 0
+    assert [output.rpartition("Output:\n")[2] for output in h.outputs()] == ["1\n", "0\n"]
+
+
+async def test_a_repository_that_a_command_makes_is_put_aside_and_the_model_is_told(home, work):
+    async with opened(shell("git init -q . || mkdir .git", "ls -a"), home, work) as h:
+        await h.turn()
+    made, listed = h.outputs()
+    assert "Notice:" in made
+    assert "was moved to" in made
+    assert not (work / ".git").exists()
+    assert ".git" not in listed.rpartition("Output:")[2]
+    assert list((home / "kernel/sandbox/quarantine").glob("*/.git"))
 
 
 async def test_without_a_backend_a_command_is_refused_with_the_cure(home, work):

@@ -35,7 +35,10 @@ class ExecRequest(Value):
 
 
 class Process(Protocol):
-    """A running program with everything it started."""
+    """A running program with everything it started.
+
+    It may also have `notices: Sequence[str]`: what its backend did after its end that the model should know.
+    """
 
     @property
     def pid(self) -> int:

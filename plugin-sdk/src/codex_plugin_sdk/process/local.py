@@ -40,12 +40,14 @@ async def spawn_process(
     pass_fds: Sequence[int] = (),
     env: Mapping[str, str] | None = None,
     cwd: str | None = None,
+    controlling: bool = True,
     launch: Callable[[Callable[[], Started]], Started] | None = None,
     on_exit: Callable[[], None] | None = None,
 ) -> Process:
     """Start a program, as its own session leader, with descriptors 0-2 and `pass_fds` and no others.
 
-    `argv`, `env` and `cwd` take the place of the request's. `launch` calls what starts the program, in
+    `argv`, `env` and `cwd` take the place of the request's. `controlling` false leaves a terminal to a session
+    that the program starts itself. `launch` calls what starts the program, in
     another thread if need be (one whose restrictions the program is to inherit). `on_exit` is called once,
     on the event loop, when the program has ended. The environment gets one variable more, by which
     `kill_tree` finds descendants. Nothing is awaited once the program runs, so a cancelled call has started
@@ -63,8 +65,9 @@ async def spawn_process(
         request = request.replace(cwd=cwd)
 
     def start() -> Started:
-        begin = _start_as_is if request.inherit else _start_on_terminal if request.tty else _start_on_pipes
-        return begin(request, words, environ, tuple(pass_fds))
+        if request.tty and not request.inherit:
+            return _start_on_terminal(request, words, environ, tuple(pass_fds), controlling=controlling)
+        return (_start_as_is if request.inherit else _start_on_pipes)(request, words, environ, tuple(pass_fds))
 
     started = start() if launch is None else launch(start)
     mark.put_on(started.pid)
@@ -129,12 +132,23 @@ def _start_as_is(request: ExecRequest, argv: Sequence[str], env: Mapping[str, st
 
 
 def _start_on_terminal(
-    request: ExecRequest, argv: Sequence[str], env: Mapping[str, str], pass_fds: Sequence[int]
+    request: ExecRequest,
+    argv: Sequence[str],
+    env: Mapping[str, str],
+    pass_fds: Sequence[int],
+    *,
+    controlling: bool,
 ) -> Started:
     from .terminal import start_on_terminal  # ctypes: only when a terminal is asked for
 
     pid, master = start_on_terminal(
-        argv, cwd=request.cwd, env=env, rows=request.rows, cols=request.cols, pass_fds=pass_fds
+        argv,
+        cwd=request.cwd,
+        env=env,
+        rows=request.rows,
+        cols=request.cols,
+        pass_fds=pass_fds,
+        controlling=controlling,
     )
     os.set_blocking(master, False)
     return Started(pid=pid, output=master, input=master, terminal=True)

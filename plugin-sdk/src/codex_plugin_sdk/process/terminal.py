@@ -38,9 +38,17 @@ def end_of_file_character(terminal_fd: int) -> bytes:
 
 
 def start_on_terminal(
-    argv: Sequence[str], *, cwd: str, env: Mapping[str, str], rows: int, cols: int, pass_fds: Sequence[int] = ()
+    argv: Sequence[str],
+    *,
+    cwd: str,
+    env: Mapping[str, str],
+    rows: int,
+    cols: int,
+    pass_fds: Sequence[int] = (),
+    controlling: bool = True,
 ) -> tuple[int, int]:
-    """Start a program; returns its pid and the terminal's master end, for reading and writing.
+    """Start a program; returns its pid and the terminal's master end, for reading and writing. With
+    `controlling` the terminal is that of the program's session, so that Ctrl-C reaches the whole group.
 
     Raises `FileNotFoundError` naming the program or the folder, another `OSError` for other causes.
     """
@@ -49,7 +57,7 @@ def start_on_terminal(
     master, slave = os.openpty()
     try:
         set_size(slave, rows, cols)
-        pid = _spawn(argv, cwd=cwd, env=env, terminal=os.ttyname(slave), pass_fds=pass_fds)
+        pid = _spawn(argv, cwd=cwd, env=env, terminal=os.ttyname(slave), pass_fds=pass_fds, controlling=controlling)
     except BaseException:
         os.close(master)
         raise
@@ -58,7 +66,15 @@ def start_on_terminal(
     return pid, master
 
 
-def _spawn(argv: Sequence[str], *, cwd: str, env: Mapping[str, str], terminal: str, pass_fds: Sequence[int]) -> int:
+def _spawn(
+    argv: Sequence[str],
+    *,
+    cwd: str,
+    env: Mapping[str, str],
+    terminal: str,
+    pass_fds: Sequence[int],
+    controlling: bool,
+) -> int:
     program = _find_program(argv[0], cwd, env)
     libc = _libc()
     attributes = _Spawner(libc, "posix_spawnattr")
@@ -71,7 +87,8 @@ def _spawn(argv: Sequence[str], *, cwd: str, env: Mapping[str, str], terminal: s
         else:  # glibc before 2.29
             program, argv = "/usr/bin/env", ("env", "-C", cwd, program, *argv[1:])
         # Opened by a session leader without one, a terminal becomes the controlling terminal.
-        actions.call("addopen", 0, os.fsencode(terminal), os.O_RDWR, 0)
+        flags = os.O_RDWR | (0 if controlling else os.O_NOCTTY)
+        actions.call("addopen", 0, os.fsencode(terminal), flags, 0)
         actions.call("adddup2", 0, 1)
         actions.call("adddup2", 0, 2)
         for fd in pass_fds:

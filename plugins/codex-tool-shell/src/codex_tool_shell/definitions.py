@@ -11,8 +11,8 @@ EXEC_COMMAND = ToolDefinition(
     description=(
         "Runs a shell command. Answers with its output and exit code; if the command is still running after"
         " yield_time_ms, with its output so far and a session ID for write_stdin. Without tty, stdin is empty."
-        " Long output is shortened in the middle, and the answer names the file that holds all of it. Processes"
-        " that a command leaves in the background live until the end of the conversation."
+        " Long output is shortened in the middle, and the answer names the file that holds all of it. What a command"
+        " leaves in the background ends with it in the sandbox: run a server in the foreground and let it go on."
     ),
     parameters={
         "type": "object",

@@ -125,11 +125,18 @@ class Session:
             f"Process running with session ID {self.id}" if code is None else f"Process exited with code {code}",
             f"Original token count: {excerpt.tokens}",
             *([f"Notice: {notice}"] if notice else []),
-            *([f"Notice: {self.denial.in_words()}"] if code and self.denial is not None else []),
+            *(f"Notice: {told}" for told in self._told(code)),
             "Output:",
             excerpt.text,
         ]
         return ToolOutput(output="\n".join(lines), success=not code)
+
+    def _told(self, code: int | None) -> list[str]:
+        """What the sandbox has to say once the command has ended."""
+        if code is None:
+            return []
+        denial = [self.denial.in_words()] if code and self.denial is not None else []
+        return [*denial, *getattr(self.process, "notices", ())]
 
     # -- ending ----------------------------------------------------------------------------------------
 
