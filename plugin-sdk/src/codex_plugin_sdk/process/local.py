@@ -63,6 +63,8 @@ async def spawn_process(
     environ = mark.on(request.env if env is None else env)
     if cwd is not None:
         request = request.replace(cwd=cwd)
+    if request.tty:
+        from . import terminal  # noqa: F401 - `launch` may call where nothing can be read any more
 
     def start() -> Started:
         if request.tty and not request.inherit:

@@ -40,20 +40,26 @@ class Afterwards:
 
     def after(self, layout: Layout) -> list[str]:
         """Put right what a command left; says what was done."""
-        said = [text for path in layout.absent if (text := self._quarantine(path))]
+        said = [text for path in layout.absent if (text := self._aside(path))]
         for path, target in layout.links:
             if not (os.path.islink(path) and os.readlink(path) == target):
-                said += filter(None, [self._quarantine(path)])
+                said += filter(None, [self._aside(path)])
                 os.symlink(target, path)
                 said.append(f"the link {path} was put back")
         return said
+
+    def _aside(self, path: str) -> str:
+        try:
+            return self._quarantine(path)
+        except OSError as error:
+            return f"{path} appeared while a confined command ran and cannot be moved away: {error}"
 
     def recover(self) -> list[str]:
         """Do for processes that were killed what they could not do."""
         said: list[str] = []
         for journal, pid, started, paths in self._left_behind():
             if _started(pid) != started:
-                said += [text for path in paths if (text := self._quarantine(path))]
+                said += [text for path in paths if (text := self._aside(path))]
                 os.unlink(journal)
         return said
 

@@ -30,6 +30,7 @@ from .arguments import TMPDIR, arguments
 from .binary import Binary, find
 from .confined import ConfinedProcess
 from .layout import Layout, plan
+from .namespace import Namespace
 from .syscalls import NUMBERS
 
 NETWORK_VARIABLE = "CODEX_SANDBOX_NETWORK_DISABLED"
@@ -42,13 +43,15 @@ MAX_WORDS = 9000
 @value
 class Confined(Value):
     """A command with everything in place to be started: run `argv` with `env` in `cwd`, passing `fds`, and call
-    `done` when it has ended or was never started. What `done` says is for the user."""
+    `done` when it has ended or was never started. What `done` says is for the user. Whoever starts it closes
+    `fds` afterwards."""
 
     argv: tuple[str, ...]
     env: Mapping[str, str]
     cwd: str
     fds: tuple[int, ...]
     done: Callable[[], list[str]]
+    namespace: Namespace
 
 
 class BwrapEngine:
@@ -104,49 +107,38 @@ class BwrapEngine:
         on_exit: Callable[[], None] | None = None,
     ) -> Process:
         """As `spawn`; `fds` are passed on to the program, `on_exit` is called when it has ended."""
-        status, status_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        said: list[str] = []
+        confined = self.command(request, policy, fds=fds)
+        notices: list[str] = []
+
+        def ended() -> None:
+            notices.extend(confined.done())
+            if on_exit is not None:
+                on_exit()
+
         try:
-            confined = self.command(request, policy, status_fd=status_end, fds=fds)
-            inner: list[ConfinedProcess] = []
-
-            def ended() -> None:
-                said.extend(confined.done())
-                if on_exit is not None:
-                    on_exit()
-                if inner:
-                    inner[0].release()
-
-            try:
-                outer = await spawn_process(
-                    request,
-                    argv=confined.argv,
-                    env=confined.env,
-                    cwd=confined.cwd,
-                    pass_fds=confined.fds,
-                    controlling=False,
-                    on_exit=ended,
-                )
-            except BaseException:
-                confined.done()
-                raise
+            outer = await spawn_process(
+                request,
+                argv=confined.argv,
+                env=confined.env,
+                cwd=confined.cwd,
+                pass_fds=confined.fds,
+                controlling=False,
+                on_exit=ended,
+            )
         except BaseException:
-            os.close(status)
+            confined.done()
             raise
         finally:
-            os.close(status_end)
-        process = ConfinedProcess(outer, status, lambda: said)
-        inner.append(process)
-        for fd in confined.fds:
-            if fd not in (status_end, *fds):
+            for fd in set(confined.fds) - set(fds):
                 os.close(fd)
-        return process
+        return ConfinedProcess(outer, confined.namespace, notices)
 
     def command(
         self, request: ExecRequest, policy: SandboxPolicy, *, status_fd: int = -1, fds: Sequence[int] = ()
     ) -> Confined:
-        """The command line that confines a program, for whoever starts it. The caller closes `fds` of the
-        result, once the program is started, except those it gave. Raises as `spawn` does."""
+        """The command line that confines a program, for whoever starts it without an event loop. bubblewrap
+        writes JSON objects to `status_fd`: `child-pid`, and `exit-code` if the command ran. Raises as `spawn`
+        does."""
         binary = self._usable()
         self._recover()
         if not os.path.isdir(request.cwd):
@@ -155,7 +147,8 @@ class BwrapEngine:
         layout = plan(policy, request.cwd, request.env.get("TMPDIR"))
         self._check_hidden(layout, request.cwd)
         env = _environment(request.env, policy, layout)
-        opened: list[int] = []
+        namespace = Namespace()
+        opened = [namespace.told_fd]
         try:
             words = arguments(
                 layout,
@@ -164,7 +157,7 @@ class BwrapEngine:
                 fresh_proc=binary.fresh_proc,
                 unreadable=self._unreadable(layout),
             )
-            words += _session(request)
+            words += [*_session(request), "--info-fd", str(namespace.told_fd)]
             opened.append(_memory("filter", _filter(policy.network)))
             words += ["--seccomp", str(opened[-1])]
             if status_fd >= 0:
@@ -177,6 +170,7 @@ class BwrapEngine:
             opened.append(_memory("arguments", b"".join(os.fsencode(word) + b"\0" for word in words)))
             self._note(layout)
         except BaseException:
+            namespace.close()
             for fd in opened:
                 os.close(fd)
             raise
@@ -186,7 +180,8 @@ class BwrapEngine:
             env=env,
             cwd="/",
             fds=passed,
-            done=lambda: self._after(layout),
+            done=lambda: self._after(layout, namespace),
+            namespace=namespace,
         )
 
     async def aclose(self) -> None:
@@ -211,8 +206,15 @@ class BwrapEngine:
             self._recovered = True
             self.notices.extend(self._afterwards.recover())
 
-    def _after(self, layout: Layout) -> list[str]:
-        said = self._afterwards.after(layout)
+    def _after(self, layout: Layout, namespace: Namespace) -> list[str]:
+        """Only when nothing of the command lives any more can nothing appear any more."""
+        try:
+            namespace.wait()
+            said = self._afterwards.after(layout)
+        except OSError as error:
+            said = [f"what the command left could not be put right: {error}"]
+        finally:
+            namespace.close()
         self.notices.extend(said)
         return said
 
