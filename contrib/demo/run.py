@@ -191,18 +191,11 @@ def run_tests(project: Path, environ: Mapping[str, str]) -> subprocess.Completed
 
 
 def sandbox_mode(codex: str, environ: Mapping[str, str]) -> tuple[str, str]:
-    """The mode for `-s`, and why in one line. Raises `DemoError`."""
-    listed = run([codex, "plugin", "list", "--json"], Path.cwd(), environ, stderr=None)
-    if listed.returncode != 0:
-        raise DemoError(f"`codex plugin list` ended with {listed.returncode}")
-    plugins: list[dict[str, Any]] = json.loads(listed.stdout)
-    for plugin in plugins:
-        if "sandbox" in plugin["kinds"] and plugin["status"] == "ok":
-            return "workspace-write", f"Commands are confined to the repository by {plugin['dist']}."
-    return (
-        "danger-full-access",
-        "No working sandbox plugin is installed, so the commands of the script run unconfined.",
-    )
+    """The mode for `-s`, and why in one line."""
+    asked = run([codex, "sandbox", "status", "--json", "-s", "workspace-write"], Path.cwd(), environ, stderr=None)
+    if asked.returncode == 0:
+        return "workspace-write", f"Commands are confined to the repository by {json.loads(asked.stdout)['chosen']}."
+    return "danger-full-access", "No sandbox can work here (codex sandbox status), so the script's commands run unconfined."
 
 
 def run_agent(command: list[str], project: Path, environ: Mapping[str, str]) -> None:
