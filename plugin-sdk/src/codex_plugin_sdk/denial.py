@@ -25,21 +25,26 @@ class Denied(StrEnum):
 
 @value
 class Denial(Value):
-    """A refusal: `subject` is the path or host, empty where it is not known; `cure` what would allow it."""
+    """A refusal: `subject` is the path or host, empty where it is not known; `cure` what would allow it, empty
+    where nothing but an approval does. `approvable` false where not even that helps."""
 
     kind: Denied
     subject: str
-    cure: str
+    cure: str = ""
+    approvable: bool = True
 
-    def in_words(self) -> str:
-        """One sentence for the user and the model."""
+    def in_words(self, *, asking: bool = True) -> str:
+        """One sentence for the user and the model; `asking` false where nobody can be asked."""
         what = {
             Denied.WRITE: f"writing {self.subject or 'outside the writable roots'}",
             Denied.READ: f"reading {self.subject}",
             Denied.NETWORK: f"reaching {self.subject or 'the network'}",
             Denied.OPERATION: f"an operation{f' on {self.subject}' if self.subject else ''} that it forbids",
         }[self.kind]
-        return f"the sandbox kept the command from {what}; {self.cure}"
+        ask = ["ask for approval (sandbox_permissions: require_escalated)"] if asking and self.approvable else []
+        return f"the sandbox kept the command from {what}" + "".join(
+            f"; {way}" for way in filter(None, [self.cure, *ask])
+        )
 
 
 _SCANNED_CHARS = 20_000
@@ -86,12 +91,12 @@ def explain_denial(output: str, policy: SandboxPolicy, cwd: str, tmpdir: str | N
 def _of_path(path: str, word: str, policy: SandboxPolicy, cwd: str, tmpdir: str | None) -> Denial | None:
     place = os.path.normpath(os.path.join(cwd, path))
     if policy.denies_read(place):
-        return Denial(kind=Denied.READ, subject=place, cure="a denied-read rule of the configuration names it")
+        why = "a denied-read rule of the configuration names it"
+        return Denial(kind=Denied.READ, subject=place, cure=why, approvable=False)
     looks_like_path = "/" in path or os.path.lexists(place)
     if not looks_like_path:
         if word == "operation not permitted":
-            cure = "run it outside the sandbox if the user approves (sandbox_permissions: require_escalated)"
-            return Denial(kind=Denied.OPERATION, subject="", cure=cure)
+            return Denial(kind=Denied.OPERATION, subject="")
         return None
     if word == "permission denied" and not _writable_on_host(place):
         return None  # nor would it be allowed outside
@@ -100,12 +105,11 @@ def _of_path(path: str, word: str, policy: SandboxPolicy, cwd: str, tmpdir: str 
     if root and not guarded and word != "read-only file system":
         return None
     if guarded:
-        cure = f"{guarded} of a writable root stays as it is; ask for approval (sandbox_permissions: require_escalated)"
+        cure = f"{guarded} of a writable root stays as it is"
     elif root:
         cure = "it lies on a read-only mount or is kept read-only by the permission profile"
     else:
         cure = f"allowed by a writable root such as {os.path.dirname(place)} (sandbox_workspace_write.writable_roots)"
-        cure += ", or ask for approval (sandbox_permissions: require_escalated)"
     return Denial(kind=Denied.WRITE, subject=place, cure=cure)
 
 
@@ -136,7 +140,6 @@ def _of_network(text: str, policy: SandboxPolicy) -> Denial | None:
     cure = (
         "programs reach permitted hosts through the proxy that HTTPS_PROXY names"
         if proxied
-        else "allowed by sandbox_workspace_write.network_access = true or by a permission profile's network domains,"
-        " or ask for approval (sandbox_permissions: require_escalated)"
+        else "allowed by sandbox_workspace_write.network_access = true or by a permission profile's network domains"
     )
     return Denial(kind=Denied.NETWORK, subject=host["host"] if host else "", cure=cure)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import anyio
 
 from codex_plugin_sdk import (
+    ApprovalPolicy,
     CommandExecutionItem,
     Denial,
     ItemStatus,
@@ -135,7 +136,8 @@ class Session:
         """What the sandbox has to say once the command has ended."""
         if code is None:
             return []
-        denial = [self.denial.in_words()] if code and self.denial is not None else []
+        asking = self._ctx.approval_policy is not ApprovalPolicy.NEVER
+        denial = [self.denial.in_words(asking=asking)] if code and self.denial is not None else []
         return [*denial, *getattr(self.process, "notices", ())]
 
     # -- ending ----------------------------------------------------------------------------------------
