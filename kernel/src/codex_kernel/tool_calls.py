@@ -117,8 +117,9 @@ class ToolRunner:
             kind = "custom tool call" if isinstance(call, CustomToolCall) else "call"
             return ToolOutput(output=f"unsupported {kind}: {_name(call)}", success=False)
         try:
-            tool, parsed = self._claimed(tool, parse_call(call, tool.definition))
-            return await tool.run(parsed, KernelToolContext(self._turn, call.call_id))
+            ctx = KernelToolContext(self._turn, call.call_id)
+            tool, parsed = self._claimed(tool, parse_call(call, tool.definition), ctx)
+            return await tool.run(parsed, ctx)
         except PolicyDenied as error:
             self.abort = self.abort or error.abort
             return ToolOutput(output=str(error), success=False)
@@ -129,11 +130,11 @@ class ToolRunner:
         except Exception as error:  # noqa: BLE001 - a broken tool is told to the model and the user; the turn goes on
             return await self._broken(call, tool, error)
 
-    def _claimed(self, tool: Tool, call: ToolCall) -> tuple[Tool, ToolCall]:
+    def _claimed(self, tool: Tool, call: ToolCall, ctx: KernelToolContext) -> tuple[Tool, ToolCall]:
         """The tool that runs a call: another may have a better way to do it."""
         for other in self._turn.state.tools.values():
             claim = getattr(other, "claim", None)
-            if claim is not None and other is not tool and (taken := claim(call)) is not None:
+            if claim is not None and other is not tool and (taken := claim(call, ctx)) is not None:
                 return other, taken
         return tool, call
 

@@ -136,8 +136,9 @@ class ToolContext(Protocol):
 class Tool(Protocol):
     """Something the model can call. Made once per thread; it may keep state between calls.
 
-    It may also have `claim(call: ToolCall) -> ToolCall | None`: asked about the calls of other tools, it can
-    take one over by giving the call that it will run instead (a shell command that is nothing but a patch).
+    It may also have `claim(call: ToolCall, ctx: ToolContext) -> ToolCall | None`: asked about the calls of other
+    tools, it can take one over by giving the call that it will run instead (a shell command that is nothing but a
+    patch). It is asked about every call, so it answers fast and changes nothing.
     """
 
     @property

@@ -44,7 +44,7 @@ class ApplyPatchTool:
         """No: two patches of one response may be about the same file."""
         return False
 
-    def claim(self, call: ToolCall) -> ToolCall | None:
+    def claim(self, call: ToolCall, ctx: ToolContext | None = None) -> ToolCall | None:
         """Take over a shell command that is only an `apply_patch` here-document: people then see file changes,
         and policy judges them as such."""
         script = call.arguments.get("cmd") if call.name == SHELL_TOOL else None
