@@ -144,6 +144,9 @@ def sandbox_mode(config: Config) -> SandboxMode:
 def _sandbox_policy(config: Config) -> SandboxPolicy:
     denied = tuple(os.path.expanduser(glob) for glob in config.strings("sandbox.denied_reads"))
     policy = _profile(config) or _by_mode(config)
+    key = "sandbox_workspace_write.writable_roots"
+    if config.get("default_permissions", str) and config.origin(key) == "the command line":  # --add-dir
+        policy = policy.replace(writable_roots=tuple(dict.fromkeys((*policy.writable_roots, *config.strings(key)))))
     return policy.replace(denied_reads=(*policy.denied_reads, *denied)) if denied else policy
 
 

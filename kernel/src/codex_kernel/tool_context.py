@@ -102,6 +102,7 @@ class KernelToolContext:
         if policy.network is not NetworkMode.PROXIED or policy.network_rules is None:
             return await backend.spawn(request, policy)
         session = state.proxy().open(policy.network_rules, self._permission(intent))
+        session.on_refusal = self._note_refusal
         state.serve(session)
         try:
             return await backend.spawn(request.replace(network=session), policy)
@@ -132,18 +133,25 @@ class KernelToolContext:
             source = verdict.source
         except PolicyDenied as error:
             decision, source = Decision.FORBIDDEN, str(error)
-        await recorder.emit(
-            NetworkDecided(
-                call_id=self._call_id,
-                host=intent.host,
-                port=intent.port,
-                protocol=intent.protocol,
-                decision=decision,
-                source=source,
-            ),
-            turn_id=self.turn_id,
-        )
+        await recorder.emit(self._decided(intent, decision, source), turn_id=self.turn_id)
         return None if decision is Decision.ALLOW else source
+
+    def _note_refusal(self, intent: NetworkIntent, reason: str) -> None:
+        self._turn.state.recorder.emit_nowait(self._decided(intent, Decision.FORBIDDEN, f"proxy: {reason}"))
+
+    def _decided(self, intent: NetworkIntent, decision: Decision, source: str) -> NetworkDecided:
+        from .log import logger
+
+        place = f"{intent.host}:{intent.port}"
+        logger().info("network", host=place, protocol=intent.protocol, decision=decision.value, source=source)
+        return NetworkDecided(
+            call_id=self._call_id,
+            host=intent.host,
+            port=intent.port,
+            protocol=intent.protocol,
+            decision=decision,
+            source=source,
+        )
 
     async def edit_files(self, edits: Sequence[FileEdit], *, summary: str = "") -> None:
         """Change files behind policy, confined to the writable roots unless approved."""

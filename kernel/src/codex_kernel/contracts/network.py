@@ -25,7 +25,13 @@ class NetworkProxySetup(Value):
 
 
 class ProxySession(Protocol):
-    """The proxy of one command. Made by the kernel, handed to the sandbox backend with the request."""
+    """The proxy of one command. Made by the kernel, handed to the sandbox backend with the request.
+
+    `on_refusal`, which the kernel sets, is called with what the proxy refuses by itself (a private address, a
+    malformed request) and why; what `permission` refuses is recorded there.
+    """
+
+    on_refusal: Callable[[NetworkIntent, str], None] | None
 
     def environ(self, port: int) -> Mapping[str, str]:
         """The variables by which common tools find a proxy at 127.0.0.1:`port` inside the sandbox."""

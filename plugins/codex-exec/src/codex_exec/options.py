@@ -61,6 +61,8 @@ class ExecOptions:
             values["sandbox_mode"] = self.flag("sandbox")
         if self.flag("bypass"):
             values["sandbox_mode"] = "danger-full-access"
+        if self.flag("ignore_rules"):
+            values["execpolicy.ignore_rules"] = True
         if self.flag("oss") or self.flag("local_provider"):
             values.update(self._local(config))
         if self.add_dirs:
