@@ -492,16 +492,16 @@ def test_one_more_plugin_never_loosens_a_decision(decisions, further, escalated)
 
 HOSTS = SandboxPolicy(
     mode=SandboxMode.WORKSPACE_WRITE,
-    network_rules=NetworkRules(allowed=("**.pypi.org", "*.example.com"), denied=("bad.example.com",)),
+    network_rules=NetworkRules(allowed=("**.index.test", "*.example.com"), denied=("bad.example.com",)),
 )
 
 
 @pytest.mark.parametrize(
     ("host", "expected"),
     [
-        ("pypi.org", Decision.ALLOW),
-        ("files.PyPI.org.", Decision.ALLOW),
-        ("evilpypi.org", Decision.PROMPT),
+        ("index.test", Decision.ALLOW),
+        ("files.Index.Test.", Decision.ALLOW),
+        ("evilindex.test", Decision.PROMPT),
         ("example.com", Decision.PROMPT),
         ("a.example.com", Decision.ALLOW),
         ("bad.example.com", Decision.FORBIDDEN),

@@ -96,11 +96,18 @@ class ThreadState:
         """Let a command's proxy work until it is closed, with the thread at the latest."""
         assert self.start_task is not None
         self._sessions.append(session)
-        self.start_task(session.run)
+
+        async def serve() -> None:
+            try:
+                await session.run()
+            finally:
+                self._sessions.remove(session)
+
+        self.start_task(serve)
 
     def close_sessions(self) -> None:
         """End what proxies serve."""
-        for session in self._sessions:
+        for session in list(self._sessions):
             session.close()
 
     async def end_processes(self) -> None:

@@ -1,0 +1,1 @@
+"""The proxy through which confined commands reach the hosts that they may reach."""
