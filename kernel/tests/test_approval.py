@@ -330,7 +330,7 @@ class Rules(Judge):
         super().__init__(Verdict(decision=Decision.PROMPT, reason="a rule asks", source="rules"))
         self.written = []
 
-    def proposals(self, intent):
+    def proposals(self, intent, context):
         text = f"prefix_rule(pattern={list(intent.argv)})"
         return (PolicyAmendment(source="rules", text=text, file="default.rules", prefix=intent.argv),)
 

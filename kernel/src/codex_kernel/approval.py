@@ -116,6 +116,7 @@ class Gate:
         self.reviewer: tuple[str, Callable[[], Reviewer]] | None = None
         self._open: dict[ApprovalId, _Question] = {}
         self._granted: set[tuple[object, ...]] = set()
+        self._told: set[str] = set()
 
     def judge(self, intent: Intent, context: PolicyContext, roots: Sequence[str]) -> Verdict:
         """The folded verdict; a policy that raises counts as forbidden."""
@@ -146,6 +147,7 @@ class Gate:
         """Return when the intent may go ahead; `asking` is entered while a question is open.
         Raises `PolicyDenied` with words for the model."""
         verdict = self.judge(intent, context, roots)
+        self._tell_problems()
         if verdict.decision is Decision.ALLOW:
             return verdict
         if verdict.decision is Decision.FORBIDDEN:
@@ -158,8 +160,16 @@ class Gate:
             await self._ask(intent, verdict, call_id, context)
         return verdict
 
+    def _tell_problems(self) -> None:
+        """What policies could not read, each once: they find out when they first judge."""
+        for _, policy in self._policies:
+            for text in getattr(policy, "problems", ()):
+                if text not in self._told:
+                    self._told.add(text)
+                    self._recorder.emit_nowait(Notice(level="warning", message=text))
+
     async def _ask(self, intent: Intent, verdict: Verdict, call_id: str, context: PolicyContext) -> None:
-        proposals = self._proposals(intent)
+        proposals = self._proposals(intent, context)
         request = ApprovalRequested(
             approval_id=ApprovalId(new_item_id()),
             call_id=call_id,
@@ -208,12 +218,12 @@ class Gate:
             decision = ReviewDecision.APPROVED if always else review.decision
             question.settle(_Answer(decision, review.reason, name))
 
-    def _proposals(self, intent: Intent) -> list[tuple[AmendingPolicy, PolicyAmendment]]:
+    def _proposals(self, intent: Intent, context: PolicyContext) -> list[tuple[AmendingPolicy, PolicyAmendment]]:
         found = []
         for name, policy in self._policies:
             if name in self._may_allow and hasattr(policy, "proposals"):
                 amending = cast("AmendingPolicy", policy)
-                found += [(amending, amendment) for amendment in amending.proposals(intent)]
+                found += [(amending, amendment) for amendment in amending.proposals(intent, context)]
         return found
 
     def _carry_out(

@@ -122,7 +122,6 @@ class Engine:
         recorder = Recorder(thread_id, writer, queue, history, (hub.emit,) if hub else ())
         notices: list[str] = []
         policies = self._policies(cwd)
-        notices += [text for _, policy in policies for text in getattr(policy, "problems", ())]
         state = ThreadState(
             settings=settings,
             provider=provider,

@@ -86,7 +86,7 @@ class House:
         policy = self.policy()
         intent = self.intent(*argv, **fields)
         policy.evaluate(intent, self.context())
-        return [amendment.prefix for amendment in policy.proposals(intent)]
+        return [amendment.prefix for amendment in policy.proposals(intent, self.context())]
 
 
 @pytest.fixture
@@ -340,12 +340,12 @@ def test_prefixes_that_would_allow_everything_are_banned(words):
 def test_an_approved_rule_holds_at_once_and_settles_the_question(house):
     policy, intent = house.policy(), house.intent("cargo build && ls")
     assert policy.evaluate(intent, house.context()) is None
-    proposals = policy.proposals(intent)
+    proposals = policy.proposals(intent, house.context())
     for amendment in proposals:
         policy.amend(amendment)
     verdict = policy.evaluate(intent, house.context())
     assert (verdict.decision, verdict.bypass_sandbox) == (ALLOW, True)
-    assert policy.proposals(intent) == ()
+    assert policy.proposals(intent, house.context()) == ()
     path = house.home / "rules" / "default.rules"
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.read_text() == (
@@ -355,11 +355,11 @@ def test_an_approved_rule_holds_at_once_and_settles_the_question(house):
 
 def test_an_approved_host_is_a_network_rule(house):
     policy, intent = house.policy(), NetworkIntent(host="A.example", port=443, protocol="https")
-    (amendment,) = policy.proposals(intent)
+    (amendment,) = policy.proposals(intent, house.context())
     assert amendment.host == "a.example"
     policy.amend(amendment)
     assert policy.evaluate(intent, house.context()).decision is ALLOW
-    assert policy.proposals(intent) == ()
+    assert policy.proposals(intent, house.context()) == ()
 
 
 def line(house, *words):
@@ -428,7 +428,7 @@ def test_whatever_words_are_approved_the_rule_allows_them(house, words):
     words = ("tool", *words)
     policy, intent = house.policy(), RunIntent(argv=words, cwd=str(house.cwd))
     policy.evaluate(intent, house.context())
-    for amendment in policy.proposals(intent):
+    for amendment in policy.proposals(intent, house.context()):
         policy.amend(amendment)
     verdict = policy.evaluate(intent, house.context())
     assert (verdict.decision, verdict.bypass_sandbox) == (ALLOW, True)

@@ -47,7 +47,7 @@ class ExecPolicy(Protocol):
     `rules`): any other policy can make a decision stricter and never looser.
 
     A policy may also have `problems: Sequence[str]` (what it could not read, shown once as warnings),
-    `proposals(intent) -> Sequence[PolicyAmendment]` (rules that would have answered a question about the
+    `proposals(intent, context) -> Sequence[PolicyAmendment]` (rules that would have answered a question about the
     intent) and `amend(amendment) -> None` (write one of them; raises `UserError` or `StoreError`).
     """
 
@@ -59,7 +59,7 @@ class ExecPolicy(Protocol):
 class AmendingPolicy(ExecPolicy, Protocol):
     """A policy that can remember an approval for good."""
 
-    def proposals(self, intent: Intent) -> tuple[PolicyAmendment, ...]:
+    def proposals(self, intent: Intent, context: PolicyContext) -> tuple[PolicyAmendment, ...]:
         """The rules that would have allowed exactly this intent; empty where no rule could without allowing
         more than was shown."""
         ...

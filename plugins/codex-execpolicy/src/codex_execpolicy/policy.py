@@ -38,7 +38,6 @@ class RulesPolicy:
                 system_folder=system_folder,
             )
         )
-        self._context: PolicyContext | None = None
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -53,7 +52,6 @@ class RulesPolicy:
         if self._layers.closed:
             reason = f"the managed rules cannot be used: {self._layers.closed}"
             return Verdict(decision=Decision.FORBIDDEN, reason=reason, source=SOURCE)
-        self._context = context
         match intent:
             case RunIntent():
                 return self.judgement(intent, context).verdict()
@@ -82,7 +80,7 @@ class RulesPolicy:
         reason = rule.justification or f"{rule.host} ({rule.protocol}) {words[decision]} by {rule.file}"
         return Verdict(decision=decision, reason=reason, source=SOURCE)
 
-    def proposals(self, intent: Intent) -> tuple[PolicyAmendment, ...]:
+    def proposals(self, intent: Intent, context: PolicyContext) -> tuple[PolicyAmendment, ...]:
         """The rules that would have allowed exactly this intent: one for each part that no rule allows yet.
         Empty where a rule would allow more than was shown, or could not help."""
         from .amend import propose_host, propose_prefixes, rules_file
@@ -91,8 +89,8 @@ class RulesPolicy:
         if self._layers.closed or self._layers.ignores_own:
             return ()
         match intent:
-            case RunIntent() if self._context is not None:
-                judgement = self.judgement(intent, self._context)
+            case RunIntent():
+                judgement = self.judgement(intent, context)
                 return propose_prefixes(judgement, rules_file(self._codex_home), intent.prefix_rule)
             case NetworkIntent():
                 known = self.judge_network(intent.host, intent.protocol)
