@@ -15,7 +15,6 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 HERE = Path(__file__).resolve().parent
 BIN = Path(sys.executable).parent
@@ -195,7 +194,10 @@ def sandbox_mode(codex: str, environ: Mapping[str, str]) -> tuple[str, str]:
     asked = run([codex, "sandbox", "status", "--json", "-s", "workspace-write"], Path.cwd(), environ, stderr=None)
     if asked.returncode == 0:
         return "workspace-write", f"Commands are confined to the repository by {json.loads(asked.stdout)['chosen']}."
-    return "danger-full-access", "No sandbox can work here (codex sandbox status), so the script's commands run unconfined."
+    return (
+        "danger-full-access",
+        "No sandbox can work here (codex sandbox status), so the script's commands run unconfined.",
+    )
 
 
 def run_agent(command: list[str], project: Path, environ: Mapping[str, str]) -> None:

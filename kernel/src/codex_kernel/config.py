@@ -53,6 +53,7 @@ class Config:
     def __init__(self, codex_home: str) -> None:
         self.codex_home = codex_home
         self.data: dict[str, Any] = {}
+        self.trusted = False
         self._origins: dict[str, str] = {}
         self._texts: dict[str, str] = {}
 

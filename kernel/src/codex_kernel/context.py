@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from .contracts.context import ContextRequest, ContextSource, Fragment
 from .protocol.ids import new_item_id
@@ -10,15 +11,23 @@ from .protocol.response_items import ContentPart, Message
 
 
 class ContextBook:
-    """Remembers what the model has been told, so that only news is sent."""
+    """Remembers what the model has been told, so that only news is sent. `facts` are fields of every request that
+    stay the same in a thread."""
 
-    def __init__(self, sources: Sequence[tuple[str, ContextSource]], told: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        sources: Sequence[tuple[str, ContextSource]],
+        told: Iterable[str] = (),
+        facts: Mapping[str, Any] | None = None,
+    ) -> None:
         self._sources = sources
+        self._facts = facts or {}
         self._told = set(told)
         self._latest: dict[tuple[str, str], str] = {}
 
     def news(self, request: ContextRequest) -> tuple[list[Message], list[str]]:
         """Messages for the history (one of the developer's parts, one of the user's) and notices for the user."""
+        request = request.replace(**self._facts)
         parts: dict[str, list[str]] = {"developer": [], "user": []}
         notices: list[str] = []
         for name, source in self._sources:

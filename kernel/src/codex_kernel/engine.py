@@ -132,7 +132,11 @@ class Engine:
             gate=Gate(policies, recorder, settings.may_allow),
             sandbox=self.sandbox(recorder.emit_nowait),
             make_proxy=self._proxy,
-            context=ContextBook(self._sources(), history.texts() if recorded else ()),
+            context=ContextBook(
+                self._sources(),
+                history.texts() if recorded else (),
+                {"trusted": self.config.trusted, "skill_folders": self._skill_folders(notices)},
+            ),
             cwd=cwd,
             codex_home=self.config.codex_home,
             environ=self.environ,
@@ -205,6 +209,15 @@ class Engine:
 
     def _sources(self) -> list[tuple[str, ContextSource]]:
         return [(offer.spec.name, offer.spec.factory()) for offer in self.plugins.context_sources()]
+
+    def _skill_folders(self, notices: list[str]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for name, offer in self.plugins.skill_folders().items():
+            try:
+                found[name] = offer.spec.path()
+            except Exception as error:  # noqa: BLE001 - skills are advice: the thread goes on without them
+                notices.append(f"skills of {offer.origin} are left out: {type(error).__name__}: {error}")
+        return found
 
     def sandbox(self, tell: Callable[[EventMsg], None] | None = None) -> SandboxChooser:
         """A chooser of sandbox backends by the settings; the caller closes it."""

@@ -27,11 +27,13 @@ from .specs import (
     ConfigSectionSpec,
     ContextSourceSpec,
     ExecPolicySpec,
+    FeatureSpec,
     ModelProviderSpec,
     NetworkProxySpec,
     RendererSpec,
     ReviewerSpec,
     SandboxBackendSpec,
+    SkillFolderSpec,
     StoreSpec,
     TelemetrySinkSpec,
     ToolSpec,
@@ -240,6 +242,40 @@ class CodexHookspecs:
         """
 
     @hookspec
+    def codex_skill_folders(self) -> Iterable[SkillFolderSpec]:  # type: ignore[empty-body]
+        """Offer folders of skills.
+
+        When called: before the first turn of a process, and by `codex skills`.
+        Who selects: the user and the model, skill by skill; `[[skills.config]]` switches single ones off.
+        May raise: what `path` raises leaves the folder out, with a notice to the user.
+
+        Example::
+
+            @hookimpl
+            def codex_skill_folders():
+                yield SkillFolderSpec(name="acme", path=_folder)
+
+            def _folder():
+                import os
+                return os.path.join(os.path.dirname(__file__), "skills")
+        """
+
+    @hookspec
+    def codex_features(self) -> Iterable[FeatureSpec]:  # type: ignore[empty-body]
+        """Offer feature flags.
+
+        When called: when configuration is checked, and by `codex features`.
+        Who selects: the user, by `[features] NAME = true`, `--enable` and `--disable`.
+        May raise: nothing is expected to.
+
+        Example::
+
+            @hookimpl
+            def codex_features():
+                yield FeatureSpec(name="acme_dreams", stage="experimental", help="Dream between turns")
+        """
+
+    @hookspec
     def codex_renderers(self) -> Iterable[RendererSpec]:  # type: ignore[empty-body]
         """Offer ways to show a thread's events.
 
@@ -328,6 +364,8 @@ HOOK_KINDS: dict[str, str] = {
     "codex_checks": "check",
     "codex_stores": "store",
     "codex_context_sources": "context",
+    "codex_skill_folders": "skills",
+    "codex_features": "feature",
     "codex_renderers": "renderer",
     "codex_telemetry_sinks": "telemetry",
     "codex_commands": "command",

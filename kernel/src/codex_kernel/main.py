@@ -10,6 +10,10 @@ import os
 import sys
 from collections.abc import Sequence
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
 OTHER_NAMES = frozenset({"apply_patch", "applypatch", "codex-exec", "codex-linux-sandbox", "codex-tui"})
 """Names of symlinks to this program that choose a command."""
 
@@ -18,8 +22,13 @@ def main() -> None:
     """Entry point. Ends the process with the exit code that docs/users.md lists."""
     if None in (sys.stdin, sys.stdout, sys.stderr):
         _open_closed_streams()
-    code = run(sys.argv)
-    _leave(code)
+    run_codex(sys.argv)
+
+
+def run_codex(argv: Sequence[str]) -> NoReturn:
+    """Run a command line as the process's own and end with its exit code. For programs of plugins that are
+    `codex COMMAND` under another name, which is `argv[0]`."""
+    _leave(run(argv))
 
 
 def _open_closed_streams() -> None:
@@ -75,7 +84,7 @@ def _print(text: str) -> int:
     return 0
 
 
-def _leave(code: int) -> None:
+def _leave(code: int) -> NoReturn:
     """End without tearing the interpreter down module by module, which takes longer than a short command."""
     import atexit
 

@@ -23,11 +23,13 @@ from .specs import (
     ConfigSectionSpec,
     ContextSourceSpec,
     ExecPolicySpec,
+    FeatureSpec,
     ModelProviderSpec,
     NetworkProxySpec,
     RendererSpec,
     ReviewerSpec,
     SandboxBackendSpec,
+    SkillFolderSpec,
     StoreSpec,
     TelemetrySinkSpec,
     ToolSpec,
@@ -55,6 +57,8 @@ _SPEC_OF_HOOK: dict[str, type[Any]] = {
     "codex_checks": CheckSpec,
     "codex_stores": StoreSpec,
     "codex_context_sources": ContextSourceSpec,
+    "codex_skill_folders": SkillFolderSpec,
+    "codex_features": FeatureSpec,
     "codex_renderers": RendererSpec,
     "codex_telemetry_sinks": TelemetrySinkSpec,
     "codex_commands": CommandSpec,
@@ -302,6 +306,14 @@ class PluginManager:
         """Context sources in the order of the prompt."""
         found: Mapping[str, Registered[ContextSourceSpec]] = self.offers("codex_context_sources")
         return sorted(found.values(), key=lambda offer: (offer.spec.order, offer.spec.name))
+
+    def skill_folders(self) -> Mapping[str, Registered[SkillFolderSpec]]:
+        """Folders of skills by name."""
+        return cast(Mapping[str, Registered[SkillFolderSpec]], self.offers("codex_skill_folders"))
+
+    def features(self) -> Mapping[str, Registered[FeatureSpec]]:
+        """Feature flags by name."""
+        return cast(Mapping[str, Registered[FeatureSpec]], self.offers("codex_features"))
 
     def renderer(self, name: str) -> RendererSpec:
         """The renderer of this name; raises `PluginMissing`."""

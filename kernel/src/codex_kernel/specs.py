@@ -116,6 +116,26 @@ class ContextSourceSpec(Value):
 
 
 @value
+class SkillFolderSpec(Value):
+    """A folder of skills that a plugin brings: each is a folder in it that holds a `SKILL.md`."""
+
+    name: str
+    path: Callable[[], str]
+
+
+@value
+class FeatureSpec(Value):
+    """A feature flag, read from `[features]`. `stage` is under development, experimental, stable, deprecated or
+    removed: one that is removed is accepted and does nothing. `requires` names flags that must be on as well."""
+
+    name: str
+    stage: str = "under development"
+    default: bool = False
+    requires: tuple[str, ...] = ()
+    help: str = ""
+
+
+@value
 class RendererSpec(Value):
     """A way to show events, chosen by name."""
 
@@ -163,6 +183,8 @@ AnySpec = (
     | CheckSpec
     | StoreSpec
     | ContextSourceSpec
+    | SkillFolderSpec
+    | FeatureSpec
     | RendererSpec
     | TelemetrySinkSpec
     | CommandSpec

@@ -14,7 +14,7 @@ from .contracts.context import ContextRequest
 from .contracts.model import ModelRequest
 from .protocol.events import ItemCompleted, Notice, TurnStarted, TurnState, TurnStateChanged
 from .protocol.ids import TurnId, new_item_id
-from .protocol.ops import UserInput, UserTurn
+from .protocol.ops import TextInput, UserInput, UserTurn
 from .protocol.policy import Category
 from .protocol.thread_items import UserMessageItem
 from .rollout_lines import line
@@ -53,7 +53,7 @@ def open_early(state: ThreadState, op: UserTurn) -> Opening:
 def open_turn(state: ThreadState, op: UserTurn) -> None:
     """Tell that the turn begins, tell the model its context, take the user's input."""
     begin(state)
-    tell_context(state, op.turn_id)
+    tell_context(state, op.turn_id, "\n".join(part.text for part in op.input if isinstance(part, TextInput)))
     take_input(state, op.input)
 
 
@@ -66,7 +66,7 @@ def begin(state: ThreadState) -> None:
     )
 
 
-def tell_context(state: ThreadState, turn_id: TurnId) -> None:
+def tell_context(state: ThreadState, turn_id: TurnId, user_text: str = "") -> None:
     """Add what is new in the context to the history, and the turn's settings to the rollout."""
     settings = state.settings
     request = ContextRequest(
@@ -77,6 +77,7 @@ def tell_context(state: ThreadState, turn_id: TurnId) -> None:
         model=settings.model,
         environ=state.environ,
         config=context_config(state.config),
+        user_text=user_text,
     )
     messages, notices = state.context.news(request)
     state.recorder.remember(messages)

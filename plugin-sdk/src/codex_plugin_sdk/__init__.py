@@ -22,11 +22,13 @@ if TYPE_CHECKING:
         ConfigSectionSpec as ConfigSectionSpec,
         ContextSourceSpec as ContextSourceSpec,
         ExecPolicySpec as ExecPolicySpec,
+        FeatureSpec as FeatureSpec,
         ModelProviderSpec as ModelProviderSpec,
         NetworkProxySpec as NetworkProxySpec,
         RendererSpec as RendererSpec,
         ReviewerSpec as ReviewerSpec,
         SandboxBackendSpec as SandboxBackendSpec,
+        SkillFolderSpec as SkillFolderSpec,
         StoreSpec as StoreSpec,
         TelemetrySinkSpec as TelemetrySinkSpec,
         ToolSpec as ToolSpec,
@@ -293,6 +295,9 @@ if TYPE_CHECKING:
     )
     from codex_kernel.permissions import (
         permission_profile as permission_profile,
+    )
+    from codex_kernel.main import (
+        run_codex as run_codex,
     )
     from codex_kernel.engine import (
         Engine as Engine,

@@ -13,7 +13,9 @@ from ..protocol.value import Value, value
 
 @value
 class ContextRequest(Value):
-    """What a source may look at. `options` is its config table, `trusted` whether the project is."""
+    """What a source may look at. `trusted` says whether the project is: what its files say may be shown to the
+    model as the project's words, but nothing of it is obeyed otherwise. `user_text` is what the user has just
+    written, `skill_folders` the folders of skills that plugins bring, by the plugin's name."""
 
     cwd: str
     codex_home: str
@@ -22,6 +24,9 @@ class ContextRequest(Value):
     model: str
     environ: Mapping[str, str] = attrs.field(repr=False)
     config: Mapping[str, Any] = attrs.field(factory=dict)
+    trusted: bool = False
+    user_text: str = ""
+    skill_folders: Mapping[str, str] = attrs.field(factory=dict)
 
 
 @value

@@ -1,7 +1,7 @@
 """What runs inside a sandbox under test: attacks, each in a process of its own, each telling how it ended.
 
 The text of this module and of one `sandbox_probe_*` module is handed to the interpreter inside, which needs nothing
-but the standard library (3.8 or newer). An attack ends in one of four ways: it is *done*, or *refused* by the system,
+but the standard library (3.9 or newer). An attack ends in one of four ways: it is *done*, or *refused* by the system,
 or *hung*, or it *crashed* for a reason of its own and has proved nothing.
 """
 
@@ -29,7 +29,7 @@ REFUSALS = frozenset(
     for name in (
         *("EPERM", "EACCES", "EROFS", "ENOSYS", "ENOENT", "ESRCH", "EXDEV", "ENXIO", "ENODEV", "ENOTTY", "EBUSY"),
         *("EAFNOSUPPORT", "ESOCKTNOSUPPORT", "EPROTONOSUPPORT", "EOPNOTSUPP", "EADDRNOTAVAIL", "ECONNREFUSED"),
-        *("ENETUNREACH", "EHOSTUNREACH", "ENETDOWN", "ETIMEDOUT", "ELOOP", "ESTALE"),
+        *("EIO", "ENETUNREACH", "EHOSTUNREACH", "ENETDOWN", "ETIMEDOUT", "ELOOP", "ESTALE"),
     )
 )
 """How a system says no. Anything else (EFAULT, EINVAL, EBADF, ...) means that the attack itself was wrong, or that
@@ -96,10 +96,10 @@ def reached(name: str, *arguments: Any) -> str:
         return f"{name} was served: {error}"
 
 
-def _outcome(name: str, given: Given) -> Any:
+def _outcome(name: str, function: str, given: Given) -> Any:
     try:
         victim = given.get("victims", {}).get(name, "")
-        return ["done", str(ATTACKS[name]({**given, "name": name, "victim": victim}))]
+        return ["done", str(ATTACKS[function]({**given, "name": name, "victim": victim}))]
     except Refused as error:
         return ["refused", str(error)]
     except OSError as error:
@@ -108,7 +108,7 @@ def _outcome(name: str, given: Given) -> Any:
         return ["crashed", repr(error)]
 
 
-def _alone(name: str, given: Given) -> Any:
+def _alone(name: str, function: str, given: Given) -> Any:
     """Run one attack in a process of its own, so that what it does to itself harms no other."""
     mine, its = os.pipe()
     pid = os.fork()
@@ -117,7 +117,7 @@ def _alone(name: str, given: Given) -> Any:
         os.setpgid(0, 0)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(PATIENCE_S)
-        text = json.dumps(_outcome(name, given)).encode()
+        text = json.dumps(_outcome(name, function, given)).encode()
         os.write(its, text[:60000])
         os._exit(0)
     os.close(its)
@@ -132,7 +132,7 @@ def _alone(name: str, given: Given) -> Any:
     if said:
         return json.loads(said)
     if os.WIFSIGNALED(status):
-        fate = {signal.SIGSYS: "refused", signal.SIGALRM: "hung"}.get(os.WTERMSIG(status), "crashed")
+        fate = {int(signal.SIGSYS): "refused", int(signal.SIGALRM): "hung"}.get(os.WTERMSIG(status), "crashed")
         return [fate, f"signal {os.WTERMSIG(status)}"]
     return ["crashed", f"status {status}"]
 
@@ -144,8 +144,8 @@ def tell(name: str, outcome: Any) -> None:
 
 
 def main() -> None:
-    """Run the attacks that are named, one after another."""
+    """Run the attacks that are named, one after another: pairs of a case and a function."""
     given = json.loads(sys.argv[1])
-    for name in given["attacks"]:
-        tell(name, _alone(name, given))
+    for name, function in given["attacks"]:
+        tell(name, _alone(name, function, given))
     tell("", ["done", "all"])

@@ -47,8 +47,8 @@ def append(given: Given) -> object:
 
 
 @attack("files.truncate")
-def truncate(given: Given) -> object:
-    return os.truncate(_file(given), 0)
+def truncate(given: Given) -> None:
+    os.truncate(_file(given), 0)
 
 
 @attack("files.truncate-while-reading")
@@ -57,38 +57,38 @@ def truncate_while_reading(given: Given) -> object:
 
 
 @attack("files.unlink")
-def unlink(given: Given) -> object:
-    return os.unlink(_file(given))
+def unlink(given: Given) -> None:
+    os.unlink(_file(given))
 
 
 @attack("files.mkdir")
-def mkdir(given: Given) -> object:
-    return os.mkdir(_new(given))
+def mkdir(given: Given) -> None:
+    os.mkdir(_new(given))
 
 
 @attack("files.rmdir")
-def rmdir(given: Given) -> object:
-    return os.rmdir(os.path.join(given["victim"], "empty"))
+def rmdir(given: Given) -> None:
+    os.rmdir(os.path.join(given["victim"], "empty"))
 
 
 @attack("files.mkfifo")
-def mkfifo(given: Given) -> object:
-    return os.mkfifo(_new(given))
+def mkfifo(given: Given) -> None:
+    os.mkfifo(_new(given))
 
 
 @attack("files.rename")
-def rename(given: Given) -> object:
-    return os.rename(_file(given), _new(given))
+def rename(given: Given) -> None:
+    os.rename(_file(given), _new(given))
 
 
 @attack("files.rename-out-of-it")
-def rename_out(given: Given) -> object:
-    return os.rename(_file(given), os.path.join(given["workspace"], "taken"))
+def rename_out(given: Given) -> None:
+    os.rename(_file(given), os.path.join(given["workspace"], "taken"))
 
 
 @attack("files.rename-into-it")
-def rename_into(given: Given) -> object:
-    return os.rename(given["own"] + "-1", _file(given))
+def rename_into(given: Given) -> None:
+    os.rename(given["own"] + "-1", _file(given))
 
 
 @attack("files.rename-exchange")
@@ -98,13 +98,13 @@ def exchange(given: Given) -> object:
 
 
 @attack("files.symlink")
-def symlink(given: Given) -> object:
-    return os.symlink("/etc/passwd", _new(given))
+def symlink(given: Given) -> None:
+    os.symlink("/etc/passwd", _new(given))
 
 
 @attack("files.hard-link-into-it")
-def link_into(given: Given) -> object:
-    return os.link(given["own"] + "-3", _new(given))
+def link_into(given: Given) -> None:
+    os.link(given["own"] + "-3", _new(given))
 
 
 @attack("files.hard-link-out-of-it")
@@ -204,6 +204,8 @@ def bind_mount(given: Given) -> object:
 
 
 def _remount(path: str) -> None:
+    if not os.statvfs(path).f_flag & os.ST_RDONLY:
+        return  # it is writable already: nothing to be changed
     kept = os.statvfs(path).f_flag & (2 | 4 | 8)  # nosuid, nodev, noexec
     checked(libc.mount(None, os.fsencode(path), None, _MS_REMOUNT | _MS_BIND | kept, None))
 
@@ -242,8 +244,7 @@ def pivot_root(given: Given) -> object:
     checked(libc.mount(None, b"/", None, 16384 | 262144, None))  # recursively private
     _bind(given["workspace"], given["workspace"])
     here = ctypes.c_char_p(os.fsencode(given["workspace"]))
-    syscall("pivot_root", here, here)
-    return _scribble(_file(given))
+    return syscall("pivot_root", here, here)
 
 
 @attack("files.chroot")
@@ -280,43 +281,43 @@ def codex_home(given: Given) -> object:
 
 
 @attack("metadata.chmod")
-def chmod(given: Given) -> object:
-    return os.chmod(_file(given), 0o777)
+def chmod(given: Given) -> None:
+    os.chmod(_file(given), 0o777)
 
 
 @attack("metadata.chmod-folder")
-def chmod_folder(given: Given) -> object:
-    return os.chmod(given["victim"], 0o777)
+def chmod_folder(given: Given) -> None:
+    os.chmod(given["victim"], 0o777)
 
 
 @attack("metadata.chmod-open-file")
-def fchmod(given: Given) -> object:
-    return os.fchmod(os.open(_file(given), os.O_RDONLY), 0o777)
+def fchmod(given: Given) -> None:
+    os.fchmod(os.open(_file(given), os.O_RDONLY), 0o777)
 
 
 @attack("metadata.chmod-through-proc")
-def chmod_proc(given: Given) -> object:
-    return os.chmod(f"/proc/self/fd/{os.open(_file(given), os.O_RDONLY)}", 0o777)
+def chmod_proc(given: Given) -> None:
+    os.chmod(f"/proc/self/fd/{os.open(_file(given), os.O_RDONLY)}", 0o777)
 
 
 @attack("metadata.chmod-through-symlink")
-def chmod_symlink(given: Given) -> object:
-    return os.chmod(given["metadata-link"], 0o777)
+def chmod_symlink(given: Given) -> None:
+    os.chmod(given["metadata-link"], 0o777)
 
 
 @attack("metadata.chown")
-def chown(given: Given) -> object:
-    return os.chown(_file(given), os.getuid(), os.getgid())
+def chown(given: Given) -> None:
+    os.chown(_file(given), os.getuid(), os.getgid())
 
 
 @attack("metadata.times")
-def times(given: Given) -> object:
-    return os.utime(_file(given), (1, 1))
+def times(given: Given) -> None:
+    os.utime(_file(given), (1, 1))
 
 
 @attack("metadata.attribute")
-def attribute(given: Given) -> object:
-    return os.setxattr(_file(given), "user.kit", b"evil")
+def attribute(given: Given) -> None:
+    os.setxattr(_file(given), "user.kit", b"evil")
 
 
 @attack("metadata.file-flags")

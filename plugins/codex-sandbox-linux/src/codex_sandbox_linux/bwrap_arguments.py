@@ -31,13 +31,17 @@ def arguments(
     cwd: str,
     *,
     inner_env: Mapping[str, str] | None = None,
+    pins: Mapping[str, int] | None = None,
     new_session: bool = True,
     fresh_proc: bool = True,
     as_root: bool = False,
 ) -> list[str]:
     """Everything but descriptors and the command.
 
-    `as_root` is for real root, who needs no capability to write a sysctl and is therefore given /proc read-only.
+    `pins` are descriptors of the folders that are to be pinned, so that no other command can swap one for a link
+    before it is mounted (without it they are mounted by name).
+    `as_root` is for real root, who needs no capability to write the machine's settings, so that all of /proc is
+    read-only; other users could write those of their namespaces only, and /proc/sys is enough.
     Without `fresh_proc` the machine's own /proc is shown, read-only. Raises `SandboxUnavailable` for more
     mounts than bubblewrap makes in bearable time.
     """
@@ -52,31 +56,39 @@ def arguments(
         words.append("--unshare-net")
     if new_session:
         words.append("--new-session")
-    words += _file_system(facts, fresh_proc=fresh_proc, as_root=as_root)
+    words += _file_system(facts, pins or {}, fresh_proc=fresh_proc, as_root=as_root)
     for name, text in (inner_env or {}).items():
         words += ["--setenv", name, text]
     return [*words, "--chdir", cwd]
 
 
-def _file_system(facts: Facts, *, fresh_proc: bool, as_root: bool) -> list[str]:
+def _file_system(facts: Facts, pins: Mapping[str, int], *, fresh_proc: bool, as_root: bool) -> list[str]:
     whole = [mount for mount in facts.mounts if mount.path == "/"]
-    words = ["--bind" if whole else "--ro-bind", "/", "/"] if facts.everything else ["--perms", "0755", "--dir", "/"]
+    words = ["--bind" if whole else "--ro-bind", "/", "/"] if facts.everything else []
     words += ["--dev", "/dev"]
     if not fresh_proc:
         words += ["--ro-bind", "/proc", "/proc"]
     else:
-        words += ["--proc", "/proc", *(["--remount-ro", "/proc"] if as_root else [])]
+        words += [
+            "--proc",
+            "/proc",
+            *(("--remount-ro", "/proc") if as_root else ("--ro-bind", "/proc/sys", "/proc/sys")),
+        ]
     if not facts.everything:
         words += ["--perms", "1777", "--tmpfs", "/tmp"]  # noqa: S108 - the sandbox's own
     for mount in facts.mounts:
         if mount.path != "/":
-            words += _mount(mount)
+            words += _mount(mount, pins)
     return words if facts.everything else [*words, "--remount-ro", "/"]
 
 
-def _mount(mount: Mount) -> list[str]:
+def _mount(mount: Mount, pins: Mapping[str, int]) -> list[str]:
     path = mount.path
     match mount.mode:
+        case "pin" if path in pins:
+            return ["--bind-fd", str(pins[path]), path]
+        case "pin":
+            return ["--bind", path, path]
         case "rw":
             return ["--bind", path, path]
         case "ro":

@@ -6,7 +6,7 @@ Gathered anew for every command from a few dozen `lstat` calls, since the disk c
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from codex_plugin_sdk import SandboxPolicy, SandboxUnavailable, Value, value
 
@@ -17,11 +17,14 @@ SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc"
 _KERNELS = ("/proc", "/sys", "/dev")
 _NET_CONFIGURATION = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf")
 MAX_LINKS = 40
+MAX_PINS = 128
+"""Folders that are kept from being renamed; each takes a descriptor and a mount."""
 
 
 @value
 class Mount(Value):
-    """One place of the sandbox's view. `mode` is rw, ro, hidden-folder, hidden-file, or link (`target` says whereto)."""
+    """One place of the sandbox's view. `mode` is rw, ro, hidden-folder, hidden-file, link to `target`, or pin: a
+    writable folder that is mounted on itself, so that it cannot be renamed with what is kept or hidden below it."""
 
     path: str
     mode: str
@@ -58,7 +61,8 @@ def gather(
     chooser = _Roots(policy, cwd, tmpdir)
     roots = chooser.roots
     protection = survey(roots, real_cwd)
-    modes = dict.fromkeys((path for path in map(os.path.realpath, keep) if within_any(path, roots)), "ro")
+    ours = [place for place in map(_existing, keep) if place and within_any(place, roots)]
+    modes = dict.fromkeys(ours, "ro")
     modes |= dict.fromkeys(protection.read_only, "ro")
     modes |= dict.fromkeys((root for root in roots if root in chooser.explicit or root not in modes), "rw")
     watched = [entry for entry in protection.watched if entry.path not in roots]
@@ -70,9 +74,11 @@ def gather(
             watched.append(Watched(path=path))
     if within_any("/", roots):
         modes["/sys"] = "ro"
-    everything = "/" in policy.readable_roots
+    everything = "/" in policy.readable_roots or "/" in roots
     view = [] if everything else _view(policy, real_cwd, readable, modes)
     hidden = _hidden(policy, real_cwd)
+    for path in _pins(roots, modes, [mount.path for mount in hidden]):
+        modes[path] = "pin"
     mounts = [*view, *_ordered(modes, "ro" if everything else "")]
     mounts = [mount for mount in mounts if not within_any(mount.path, (gone.path for gone in hidden))]
     return Facts(
@@ -83,6 +89,23 @@ def gather(
         own_tmpdir=not _has_tmpdir(tmpdir, roots),
         notices=tuple(chooser.notices),
     )
+
+
+def _pins(roots: Sequence[str], modes: Mapping[str, str], hidden: Sequence[str]) -> list[str]:
+    """The folders above what is kept or hidden, as far as commands could rename them: the thing would be at
+    another place for whoever comes next, and something else at its own."""
+    outermost = [root for root in roots if not within_any(os.path.dirname(root), roots) or root == "/"]
+    kept = [path for path, mode in modes.items() if mode == "ro"]
+    found: dict[str, None] = {}
+    for path in (*kept, *hidden):
+        above = os.path.dirname(path)
+        while within_any(above, outermost) and above not in outermost and above not in found:
+            if not within_any(above, kept):
+                found[above] = None
+            above = os.path.dirname(above)
+        if len(found) > MAX_PINS:
+            break
+    return list(found)[:MAX_PINS]
 
 
 def _has_tmpdir(tmpdir: str | None, roots: Sequence[str]) -> bool:
@@ -191,5 +214,9 @@ def _ordered(modes: dict[str, str], base: str) -> Iterable[Mount]:
                 around = effective[above]
                 break
         effective[path] = modes[path]
-        if modes[path] != around:
+        if modes[path] == "pin" or _access(modes[path]) != _access(around):
             yield Mount(path=path, mode=modes[path])
+
+
+def _access(mode: str) -> str:
+    return "rw" if mode == "pin" else mode

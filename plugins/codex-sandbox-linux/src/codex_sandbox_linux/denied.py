@@ -34,8 +34,9 @@ def find(patterns: Sequence[str]) -> tuple[Denied, ...]:
     """The real paths, outer ones first, nothing below a folder that is itself denied.
 
     A search stops at network file systems that are mounted below it: they count as denied as a whole, rather
-    than that one which does not answer should hold us up. It leaves out /proc, /sys and /dev. Raises `SandboxUnavailable` for a pattern that
-    cannot be searched for in time or finds too much: what is to be denied must not be readable for that.
+    than that one which does not answer should hold us up. It leaves out /proc, /sys and /dev. Raises
+    `SandboxUnavailable` for a pattern that cannot be searched for in time or finds too much: what is to be denied
+    must not be readable for that.
     """
     found: dict[str, bool] = {}
     for pattern in patterns:
@@ -87,9 +88,8 @@ def _expand(pattern: str) -> Iterator[str]:
                     left -= 1
                     if matches(entry.path) or entry.path in network:
                         yield entry.path
-                    elif entry.path not in kernel and entry.is_dir(follow_symlinks=False):
-                        if _deeper(entry.path, deepest):
-                            waiting.append(entry.path)
+                    elif entry.is_dir(follow_symlinks=False) and _deeper(entry.path, deepest, kernel):
+                        waiting.append(entry.path)
                     if left < 0 or time.monotonic() > deadline:
                         raise SandboxUnavailable(
                             f"the denied read {pattern!r} means searching too large a tree below {base}",
@@ -99,8 +99,8 @@ def _expand(pattern: str) -> Iterator[str]:
             continue  # what we may not list, a command of ours may not either
 
 
-def _deeper(path: str, deepest: int | None) -> bool:
-    return deepest is None or path.count("/") < deepest
+def _deeper(path: str, deepest: int | None, left_out: frozenset[str]) -> bool:
+    return (deepest is None or path.count("/") < deepest) and path not in left_out
 
 
 def _mounts(kinds: tuple[str, ...]) -> frozenset[str]:

@@ -89,25 +89,25 @@ class _Finder:
         else:
             self._keep(path)
         if os.path.basename(path) == ".git":
-            self._git(os.path.realpath(path))
+            self._git(os.path.realpath(path), os.path.dirname(path))
 
     def _link(self, path: str) -> None:
         self.watched[path] = Watched(path=path, target=os.readlink(path))
         real = os.path.realpath(path)
         if os.path.lexists(real):
-            self._keep(real)
+            self._keep(real, os.path.dirname(path))
         elif within_any(real, self._roots):
             self.watched[real] = Watched(path=real)
 
-    def _keep(self, path: str) -> None:
-        # What contains a whole root cannot be kept without taking the root away.
-        if within_any(path, self._roots) and not any(within(root, path) and root != path for root in self._roots):
+    def _keep(self, path: str, pointed_from: str = "") -> None:
+        # A pointer to the very folder that it lies in would take the whole root away.
+        if within_any(path, self._roots) and not (pointed_from and within(pointed_from, path)):
             self.kept[path] = None
 
-    def _git(self, place: str) -> None:
+    def _git(self, place: str, holder: str) -> None:
         """All folders that the repository lies in: of a worktree or submodule, `.git` is a file that leads on."""
         for folder in _git_folders(place):
-            self._keep(folder)
+            self._keep(folder, holder)
             for name in _GIT_LINKS:
                 entry = os.path.join(folder, name)
                 if os.path.islink(entry):
@@ -119,7 +119,7 @@ def _git_folders(place: str) -> list[str]:
         text = _pointer(place)
         if not text.startswith("gitdir:"):
             return []
-        place = os.path.realpath(os.path.join(os.path.dirname(place), text.removeprefix("gitdir:").strip()))
+        place = os.path.realpath(os.path.join(os.path.dirname(place), text.removeprefix("gitdir:").lstrip(" ")))
     if not os.path.isdir(place):
         return []
     common = _pointer(os.path.join(place, "commondir"))
@@ -127,14 +127,14 @@ def _git_folders(place: str) -> list[str]:
 
 
 def _pointer(path: str) -> str:
-    """The one line of a file that names another place; empty if there is none."""
+    """The place that a file names, which may hold line ends itself; empty if there is none."""
     try:
         # Neither a pipe nor a device may hold us up.
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     except OSError:
         return ""
     try:
-        return os.fsdecode(os.read(fd, _POINTER_BYTES).partition(b"\n")[0]) if _is_file(fd) else ""
+        return os.fsdecode(os.read(fd, _POINTER_BYTES).rstrip(b"\r\n")) if _is_file(fd) else ""
     except OSError:
         return ""
     finally:

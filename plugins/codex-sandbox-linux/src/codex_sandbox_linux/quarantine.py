@@ -27,6 +27,7 @@ from .protected import Watched
 
 COPIED_BYTES = 64 * 1024 * 1024
 """What is larger is not copied to another file system, but left under another name beside where it was."""
+_DRAFT = ".draft"
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -66,6 +67,8 @@ def recover(state_dir: str) -> list[str]:
     said: list[str] = []
     for name in names:
         path = os.path.join(folder, name)
+        if name.endswith(_DRAFT):
+            continue  # its command never started
         with suppress(OSError):  # its owner has just removed it, or still holds it
             fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
             try:
@@ -89,7 +92,8 @@ def _journals(state_dir: str) -> str:
 def _write_journal(state_dir: str, watched: Sequence[Watched]) -> tuple[str, int]:
     folder = _journals(state_dir)
     name = f"{os.getpid()}-{next(_numbers)}-{os.urandom(4).hex()}"
-    path, draft = os.path.join(folder, name), os.path.join(state_dir, f"{name}.draft")
+    path = os.path.join(folder, name)
+    draft = path + _DRAFT
     text = json.dumps([[entry.path, entry.target] for entry in watched]).encode()
     fd = -1
     try:
@@ -156,12 +160,8 @@ def _put_right(state_dir: str, entry: Watched) -> list[str]:
     parent = os.path.dirname(entry.path)
     try:
         folder = os.open(parent, _FOLDER)
-    except (FileNotFoundError, NotADirectoryError):
-        return []  # the folder itself is gone
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            return [_moved_folder(parent)]
-        raise
+    except (FileNotFoundError, NotADirectoryError):  # the folder itself is gone, or no folder any more
+        return [_moved_folder(parent)] if os.path.islink(parent) else []
     try:
         # A folder on the way may have been swapped for a link to somebody's real one.
         if os.readlink(f"/proc/self/fd/{folder}") != parent:

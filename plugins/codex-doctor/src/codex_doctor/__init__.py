@@ -1,0 +1,1 @@
+"""The command `codex doctor`, as a plugin of codex-agent."""

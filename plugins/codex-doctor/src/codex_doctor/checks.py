@@ -1,0 +1,204 @@
+"""What every installation has: programs that fit together, a home that can be used, a configuration that parses."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import sys
+
+from codex_plugin_sdk import (
+    CheckSetup,
+    CodexError,
+    Config,
+    ConfigSources,
+    Engine,
+    Finding,
+    Health,
+    __version__,
+    load_config,
+)
+
+OLDEST_PYTHON = (3, 11)
+NEWEST_PYTHON = (3, 13)
+FULL_BYTES = 16 * 1024 * 1024
+LOW_BYTES = 512 * 1024 * 1024
+_GUARDS = frozenset({"sandbox", "network", "policy", "store"})
+_PRIVATE_FILES = ("auth.json", "config.toml")
+_OTHERS_READ = stat.S_IRGRP | stat.S_IROTH
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+
+
+class InstallationCheck:
+    """Python, this program, and every plugin that does not do its work."""
+
+    def __init__(self, setup: CheckSetup) -> None:
+        self._setup = setup
+
+    async def run(self) -> tuple[Finding, ...]:
+        """One finding for the whole, and one for each plugin with a problem."""
+        return (self._python(), *self._plugins())
+
+    def _python(self) -> Finding:
+        reports = self._setup.plugins.reports()
+        version = ".".join(map(str, sys.version_info[:3]))
+        details: dict[str, object] = {
+            "executable": sys.executable,
+            "python": version,
+            "plugins": [f"{r.name} ({r.dist} {r.version}): {r.status}" for r in reports],
+        }
+        message = f"codex {__version__} on Python {version}, {len(reports)} plugins"
+        if OLDEST_PYTHON <= sys.version_info[:2] <= NEWEST_PYTHON:
+            return Finding(name="installation", health=Health.OK, message=message, details=details)
+        oldest, newest = (".".join(map(str, pair)) for pair in (OLDEST_PYTHON, NEWEST_PYTHON))
+        return Finding(
+            name="installation",
+            health=Health.WARNING,
+            message=f"{message}; this Python is not one that it is tested with",
+            cure=f"install it with Python {oldest} to {newest}",
+            details=details,
+        )
+
+    def _plugins(self) -> list[Finding]:
+        return [
+            Finding(
+                name=f"plugin {report.name}",
+                # A guard that is missing stops work; anything else is only left out.
+                health=Health.FAILED if set(report.kinds) & _GUARDS else Health.WARNING,
+                message=f"{report.dist} {report.version} is {report.status}: {report.reason}",
+                cure=report.cure,
+                details={"kinds": list(report.kinds), "status": report.status},
+            )
+            for report in self._setup.plugins.reports()
+            if report.status not in ("ok", "blocked")
+        ]
+
+
+class HomeCheck:
+    """`CODEX_HOME`: there, ours, writable, private, with room."""
+
+    def __init__(self, setup: CheckSetup) -> None:
+        self._home = setup.codex_home
+
+    async def run(self) -> tuple[Finding, ...]:
+        """One finding for the folder, one for each file that others may read or change, one for room."""
+        return self._all()
+
+    def _all(self) -> tuple[Finding, ...]:
+        home = self._home
+        if not os.path.lexists(home):
+            return (self._missing(), *self._room(_existing_parent(home)))
+        if not os.path.isdir(home):
+            return (self._finding(Health.FAILED, f"{home} is not a folder", "move it away, or set CODEX_HOME"),)
+        return (self._folder(), *self._exposed(), *self._room(home))
+
+    def _missing(self) -> Finding:
+        parent = _existing_parent(self._home)
+        if os.access(parent, os.W_OK | os.X_OK):
+            return self._finding(Health.OK, f"{self._home} does not exist yet; it is made when it is first needed")
+        return self._finding(
+            Health.FAILED,
+            f"{self._home} does not exist and cannot be made in {parent}",
+            "make it, or set CODEX_HOME to a folder of yours",
+        )
+
+    def _folder(self) -> Finding:
+        found = os.stat(self._home)
+        if not os.access(self._home, os.R_OK | os.W_OK | os.X_OK):
+            return self._finding(
+                Health.FAILED, f"{self._home} cannot be written by this user", f"chown or chmod u+rwx {self._home}"
+            )
+        if found.st_mode & _OTHERS_WRITE:
+            return self._finding(
+                Health.WARNING,
+                f"{self._home} may be written by others (mode {stat.S_IMODE(found.st_mode):04o}), who could change "
+                "what is confined and what is run",
+                f"chmod go-w {self._home}",
+            )
+        if hasattr(os, "getuid") and found.st_uid not in (os.getuid(), 0):
+            return self._finding(
+                Health.WARNING, f"{self._home} belongs to user {found.st_uid}", "chown it, or set CODEX_HOME"
+            )
+        return self._finding(Health.OK, f"{self._home} is there and can be written")
+
+    def _exposed(self) -> list[Finding]:
+        """Files with keys that others may read, and settings that others may write."""
+        findings = []
+        for name in _PRIVATE_FILES:
+            path = os.path.join(self._home, name)
+            forbidden = _OTHERS_WRITE | (_OTHERS_READ if name == "auth.json" else 0)
+            try:
+                mode = os.stat(path).st_mode
+            except OSError:
+                continue
+            if mode & forbidden:
+                findings.append(
+                    self._finding(
+                        Health.WARNING,
+                        f"{path} may be read or written by others (mode {stat.S_IMODE(mode):04o})",
+                        f"chmod go-rw {path}",
+                        name=f"home {name}",
+                    )
+                )
+        return findings
+
+    def _room(self, folder: str) -> tuple[Finding, ...]:
+        usage = shutil.disk_usage(folder)
+        free = f"{usage.free / 1024 / 1024:,.0f} MiB are free at {folder}"
+        details: dict[str, object] = {"free_bytes": usage.free, "total_bytes": usage.total}
+        if usage.free >= LOW_BYTES:
+            return (self._finding(Health.OK, free, name="disk", details=details),)
+        health = Health.FAILED if usage.free < FULL_BYTES else Health.WARNING
+        cure = "make room: sessions and their logs are kept there"
+        return (self._finding(health, f"only {free}", cure, name="disk", details=details),)
+
+    def _finding(
+        self, health: Health, message: str, cure: str = "", name: str = "home", details: dict[str, object] | None = None
+    ) -> Finding:
+        return Finding(name=name, health=health, message=message, cure=cure, details=details or {})
+
+
+class ConfigCheck:
+    """The configuration as this command line has it: files that parse, values that fit."""
+
+    def __init__(self, setup: CheckSetup) -> None:
+        self._setup = setup
+
+    async def run(self) -> tuple[Finding, ...]:
+        """One finding; a failed one says file, line and cause."""
+        return (self._finding(),)
+
+    def _finding(self) -> Finding:
+        setup = self._setup
+        path = os.path.join(setup.codex_home, "config.toml")
+        try:
+            config = load_config(ConfigSources(codex_home=setup.codex_home, environ=setup.environ))
+            for candidate in (config, _as_given(setup)):
+                engine = Engine(config=candidate, plugins=setup.plugins, environ=setup.environ)
+        except CodexError as error:
+            return Finding(name="config", health=Health.FAILED, message=error.message, cure=error.hint)
+        settings = engine.settings
+        message = f"{path} is fine" if os.path.exists(path) else f"{path} does not exist: the defaults hold"
+        details: dict[str, object] = {
+            "model": settings.model,
+            "model_provider": settings.provider_id,
+            "approval_policy": settings.approval_policy.value,
+            "sandbox_mode": settings.sandbox_policy.mode.value,
+            "sandbox_preference": settings.sandbox_preference.value,
+        }
+        return Finding(name="config", health=Health.OK, message=message, details=details)
+
+
+def _as_given(setup: CheckSetup) -> Config:
+    """The merged configuration, with the profile and the overrides of the command line."""
+    config = Config(setup.codex_home)
+    for key, given in setup.options.items():
+        if "." not in key:  # a dotted key names a table's entry here; no setting has one at the top
+            config.merge_key(key, given, "the configuration")
+    return config
+
+
+def _existing_parent(path: str) -> str:
+    while not os.path.exists(path) and os.path.dirname(path) != path:
+        path = os.path.dirname(path)
+    return path

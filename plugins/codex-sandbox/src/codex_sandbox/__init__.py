@@ -1,0 +1,1 @@
+"""The command `codex sandbox`, as a plugin of codex-agent."""

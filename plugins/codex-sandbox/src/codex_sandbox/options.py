@@ -1,0 +1,96 @@
+"""From the command line to an engine, a folder and a policy."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from codex_plugin_sdk import (
+    Config,
+    ConfigSources,
+    Engine,
+    SandboxPolicy,
+    UserError,
+    Value,
+    codex_home,
+    load_config,
+    split_override,
+    value,
+)
+
+if TYPE_CHECKING:
+    from codex_plugin_sdk import Invocation
+
+
+@value
+class Task(Value):
+    """What a command line asks for. `cwd` exists and is absolute; the policy's paths are absolute."""
+
+    engine: Any
+    cwd: str
+    policy: SandboxPolicy
+    profile: str | None
+
+
+def task_of(invocation: Invocation, given: Mapping[str, Any]) -> Task:
+    """The options of `codex sandbox` over those of `codex`, over the configuration.
+
+    Raises `ConfigError` (unknown mode or profile, bad setting), `UserError` (no such folder), `UsageError`.
+    """
+    if given.get("sandbox") and given.get("permissions"):
+        raise click.UsageError("-s and -P both say what the command may do: give one of them")
+    cwd = _folder(given.get("cwd") or invocation.flags.get("cwd"))
+    config = _config(invocation, given, cwd)
+    engine = Engine(config=config, plugins=invocation.plugins, environ=invocation.environ)
+    policy = engine.settings.sandbox_policy.anchored(cwd)
+    return Task(engine=engine, cwd=cwd, policy=policy, profile=config.get("default_permissions", str))
+
+
+def _config(invocation: Invocation, given: Mapping[str, Any], cwd: str) -> Config:
+    texts = [*invocation.overrides, *given.get("overrides", ())]
+    for word, wanted in (("enable", "true"), ("disable", "false")):
+        texts += [f"features.{name}={wanted}" for name in given.get(word, ())]
+    profile = given.get("profile") or invocation.flags.get("profile")
+    config = load_config(
+        ConfigSources(
+            codex_home=codex_home(invocation.environ),
+            overrides=tuple(split_override(text) for text in texts),
+            profile=profile,
+            environ=invocation.environ,
+        )
+    )
+    for key, found in _flags(invocation, given, config, cwd).items():
+        config.merge_key(key, found, "the command line")
+    return config
+
+
+def _flags(invocation: Invocation, given: Mapping[str, Any], config: Config, cwd: str) -> dict[str, Any]:
+    flags: dict[str, Any] = {}
+    if given.get("permissions"):
+        flags["default_permissions"] = given["permissions"]
+    elif mode := given.get("sandbox") or invocation.flags.get("sandbox"):
+        flags["sandbox_mode"] = mode
+    elif invocation.flags.get("bypass"):
+        flags["sandbox_mode"] = "danger-full-access"
+    if folders := [*invocation.flags.get("add_dir", ()), *given.get("add_dir", ())]:
+        key = "sandbox_workspace_write.writable_roots"
+        more = (os.path.abspath(os.path.join(cwd, os.path.expanduser(path))) for path in folders)
+        flags[key] = [*config.strings(key), *more]
+    return flags
+
+
+def _folder(chosen: str | None) -> str:
+    if chosen is None:
+        try:
+            return os.getcwd()
+        except OSError as error:
+            raise UserError(
+                "the working directory is gone", hint="cd to a folder that exists, or name one with -C"
+            ) from error
+    path = os.path.abspath(os.path.expanduser(chosen))
+    if not os.path.isdir(path):
+        raise UserError(f"{path} is not a folder", hint="name one that exists with -C DIR")
+    return path

@@ -1,0 +1,12 @@
+"""The program `codex-linux-sandbox`."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Entry point: `codex sandbox` under another name. Ends the process with its exit code."""
+    from codex_plugin_sdk import run_codex
+
+    run_codex(["codex-linux-sandbox", *sys.argv[1:]])
