@@ -185,7 +185,7 @@ async def test_hundreds_of_roots_work_and_thousands_are_refused_in_words(box):
 async def test_a_root_that_vanishes_before_the_start_is_planned_around(box, monkeypatch):
     root = box.base / "short-lived"
     root.mkdir()
-    from codex_sandbox_linux import bwrap
+    from codex_sandbox_linux import bwrap_spawn
 
     def gather(*args, **options):
         facts = real(*args, **options)
@@ -193,21 +193,21 @@ async def test_a_root_that_vanishes_before_the_start_is_planned_around(box, monk
             root.rmdir()
         return facts
 
-    real = bwrap.gather
-    monkeypatch.setattr(bwrap, "gather", gather)
+    real = bwrap_spawn.gather
+    monkeypatch.setattr(bwrap_spawn, "gather", gather)
     assert await box.sh("echo fine", policy=box.policy(writable_roots=(str(root),))) == (0, "fine\n")
 
 
 async def test_a_setup_that_fails_twice_is_an_error_and_nothing_runs(box, monkeypatch):
-    from codex_sandbox_linux import bwrap
+    from codex_sandbox_linux import bwrap_spawn
     from codex_sandbox_linux.bwrap_plan import Mount
 
     def gather(*args, **options):
         facts = real(*args, **options)
         return facts.replace(mounts=(*facts.mounts, Mount(path="/no/such/place", mode="rw")))
 
-    real = bwrap.gather
-    monkeypatch.setattr(bwrap, "gather", gather)
+    real = bwrap_spawn.gather
+    monkeypatch.setattr(bwrap_spawn, "gather", gather)
     with pytest.raises(SandboxUnavailable, match="/no/such/place"):
         await box.sh("touch ran")
     assert os.listdir(box.ws) == []

@@ -19,6 +19,8 @@ import anyio
 
 from codex_plugin_sdk import Process
 
+from .bwrap_command import SetupFailed
+
 GRACE_S = 0.5
 """How long a command may take to end by itself after SIGTERM."""
 FORK_S = 0.05
@@ -27,10 +29,6 @@ NOT_EXECUTED = 127
 """The exit code of a command that bubblewrap could not execute, although it is there; shells have the same."""
 _PID = re.compile(rb'"child-pid": (\d+)[,\s}]')
 _COMMAND_PID_INSIDE = b"2"
-
-
-class SetupFailed(Exception):
-    """Bubblewrap ended, or did not get on, before the command could start. The text is what it said."""
 
 
 class Start:

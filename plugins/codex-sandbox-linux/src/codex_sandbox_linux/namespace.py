@@ -1,11 +1,10 @@
-"""The process namespace of one command, by its first process."""
+"""The process namespace of a command that somebody starts without an event loop."""
 
 from __future__ import annotations
 
 import os
 import re
 import select
-import signal
 from contextlib import suppress
 
 END_TIMEOUT_S = 5.0
@@ -14,45 +13,23 @@ _CHILD = re.compile(rb'"child-pid"\s*:\s*(\d+)')
 
 
 class Namespace:
-    """Learns of the namespace's init from bubblewrap, which writes its number to a pipe when it is there.
+    """Learns of the namespace's init from bubblewrap, which writes its number to `told_fd` when it is there.
 
     Init ends when bubblewrap does, and only after everything else in the namespace has ended.
     """
 
     def __init__(self) -> None:
         self._fd, self.told_fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self._init = 0
-
-    @property
-    def init(self) -> int:
-        """Its process id as seen from here; 0 before it is there, or if it never was."""
-        if not self._init and self._fd >= 0:
-            with suppress(BlockingIOError):
-                found = _CHILD.search(os.read(self._fd, 4096))
-                self._init = int(found[1]) if found else 0
-        return self._init
-
-    def signal(self, signum: int) -> None:
-        """Signal the group of the command, init's child. Init itself may be in that group: the kernel spares it
-        everything but SIGKILL."""
-        for pid in _children(self.init):
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(os.getpgid(pid), signum)
-
-    def kill(self) -> None:
-        """End everything in it, at once."""
-        if self.init:
-            with suppress(ProcessLookupError):
-                os.kill(self.init, signal.SIGKILL)
 
     def wait(self) -> None:
         """Return when nothing of it lives, for bubblewrap has ended. Blocks for as long as the kernel takes, a
         millisecond as a rule. Raises `TimeoutError`."""
-        if not self.init:
+        init = self._init()
+        if not init:
             return
         try:
-            handle = os.pidfd_open(self.init)
-        except (ProcessLookupError, OSError):
+            handle = os.pidfd_open(init)
+        except ProcessLookupError:
             return
         try:
             poll = select.poll()
@@ -62,18 +39,15 @@ class Namespace:
         finally:
             os.close(handle)
 
+    def _init(self) -> int:
+        """Its process id as seen from here; 0 if it never was."""
+        with suppress(BlockingIOError):
+            found = _CHILD.search(os.read(self._fd, 4096))
+            return int(found[1]) if found else 0
+        return 0
+
     def close(self) -> None:
         """Let go of the pipe."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-
-
-def _children(pid: int) -> list[int]:
-    if not pid:
-        return []
-    try:
-        with open(f"/proc/{pid}/task/{pid}/children", "rb") as file:
-            return [int(word) for word in file.read().split()]
-    except OSError:
-        return []

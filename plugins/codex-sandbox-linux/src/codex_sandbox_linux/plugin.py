@@ -15,9 +15,9 @@ def codex_sandbox_backends() -> Iterable[SandboxBackendSpec]:
 
 
 def _bwrap(setup: SandboxSetup) -> SandboxBackend:
-    from .engine import BwrapEngine
+    from .bwrap import BwrapBackend
 
-    return BwrapEngine(setup)
+    return BwrapBackend(setup)
 
 
 def _landlock(setup: SandboxSetup) -> SandboxBackend:
