@@ -32,6 +32,7 @@ from .protocol.policy import (
 if TYPE_CHECKING:
     import anyio
 
+    from .lifecycle import Lifecycle
     from .recorder import Recorder
 
 
@@ -114,6 +115,7 @@ class Gate:
         self._recorder = recorder
         self._may_allow = may_allow
         self.reviewer: tuple[str, Callable[[], Reviewer]] | None = None
+        self.lifecycle: Lifecycle | None = None
         self._open: dict[ApprovalId, _Question] = {}
         self._granted: set[tuple[object, ...]] = set()
         self._told: set[str] = set()
@@ -154,11 +156,25 @@ class Gate:
             raise PolicyDenied(_refusal("forbidden", verdict))
         if _key(intent) in self._granted:
             return verdict
+        if await self._handler_allows(intent, verdict, call_id):
+            return verdict
         if nobody := _nobody(context, verdict.category):
             raise PolicyDenied(f"{_refusal('refused', verdict)}. Nobody can be asked ({nobody}): find another way.")
         async with asking():
             await self._ask(intent, verdict, call_id, context)
         return verdict
+
+    async def _handler_allows(self, intent: Intent, verdict: Verdict, call_id: str) -> bool:
+        """Whether a lifecycle handler answers for the user. Raises `PolicyDenied` when it says no."""
+        if self.lifecycle is None or not self.lifecycle.wants("PermissionRequest"):
+            return False
+        found = await self.lifecycle.fire(
+            "PermissionRequest", _subject(intent), intent=intent, tool_use_id=call_id, reason=verdict.reason
+        )
+        if found.block or found.stop or found.decision is Decision.FORBIDDEN:
+            reason = found.block or found.stop or "no reason was given"
+            raise PolicyDenied(f"rejected by a hook: {reason}", abort=bool(found.stop))
+        return found.decision is Decision.ALLOW
 
     def _tell_problems(self) -> None:
         """What policies could not read, each once: they find out when they first judge."""
@@ -315,6 +331,10 @@ def _nobody(context: PolicyContext, category: Category) -> str:
     if context.granular is not None and not context.granular.asks(category):
         return f"approval policy granular with {category} = false"
     return ""
+
+
+def _subject(intent: Intent) -> str:
+    return intent.tool if isinstance(intent, ToolIntent) else type(intent).__name__.removesuffix("Intent").lower()
 
 
 def _key(intent: Intent) -> tuple[object, ...]:

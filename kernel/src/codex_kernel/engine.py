@@ -12,20 +12,23 @@ from .approval import Gate
 from .config import Config
 from .context import ContextBook
 from .contracts.context import ContextSource
+from .contracts.lifecycle import LifecycleSetup
 from .contracts.model import ProviderInfo, ProviderSetup
 from .contracts.network import NetworkProxy, NetworkProxySetup
 from .contracts.observe import TelemetrySetup
 from .contracts.policy import ExecPolicy, PolicySetup
-from .contracts.sandbox import SandboxSetup
+from .contracts.sandbox import ExecRequest, Process, SandboxSetup
 from .contracts.store import RolloutStore, RolloutWriter, StoreSetup
 from .contracts.tool import Tool, ToolSetup
 from .errors import CodexError, ConfigError, PluginMissing, SandboxUnavailable, UserError
 from .event_queue import EventQueue
 from .history import History
 from .instructions import BASE_INSTRUCTIONS
+from .lifecycle import Lifecycle
 from .plugins import PluginManager
 from .protocol.events import EventMsg, Notice, ThreadStarted
 from .protocol.ids import ThreadId, new_thread_id, uuid7_unix_ms
+from .protocol.policy import SandboxPolicy
 from .protocol.value import Value, value
 from .recorder import Recorder
 from .resume import Recorded, read_recorded
@@ -100,7 +103,7 @@ class Engine:
 
     def prepare(self, options: ThreadOptions) -> OpenedThread:
         """Everything a thread needs before an event loop runs: plugins, provider, tools, rollout, history."""
-        self.plugins.require_sound("policy")
+        self.plugins.require_sound("policy", "lifecycle")
         settings = self.settings
         cwd = _existing_folder(options.cwd)
         thread_id, recorded = self._recorded(options)
@@ -122,6 +125,9 @@ class Engine:
         recorder = Recorder(thread_id, writer, queue, history, (hub.emit,) if hub else ())
         notices: list[str] = []
         policies = self._policies(cwd)
+        sandbox = self.sandbox(recorder.emit_nowait)
+        gate = Gate(policies, recorder, settings.may_allow)
+        gate.lifecycle = self._lifecycle(recorder, sandbox, cwd, resumed=options.resume is not None)
         state = ThreadState(
             settings=settings,
             provider=provider,
@@ -129,8 +135,9 @@ class Engine:
             tools=self._tools(thread_id, notices, sees=provider.model_info(settings.model).supports_images),
             unoffered=frozenset(name for name, offer in self.plugins.tools().items() if not offer.spec.offered),
             recorder=recorder,
-            gate=Gate(policies, recorder, settings.may_allow),
-            sandbox=self.sandbox(recorder.emit_nowait),
+            gate=gate,
+            sandbox=sandbox,
+            lifecycle=gate.lifecycle,
             make_proxy=self._proxy,
             context=ContextBook(
                 self._sources(),
@@ -209,6 +216,31 @@ class Engine:
 
     def _sources(self) -> list[tuple[str, ContextSource]]:
         return [(offer.spec.name, offer.spec.factory()) for offer in self.plugins.context_sources()]
+
+    def _lifecycle(self, recorder: Recorder, sandbox: SandboxChooser, cwd: str, *, resumed: bool) -> Lifecycle:
+        async def spawn(request: ExecRequest, policy: SandboxPolicy) -> Process:
+            return await (await sandbox.backend(policy)).spawn(request, policy)
+
+        config, settings = self.config, self.settings
+        hooks = []
+        for name, offer in self.plugins.lifecycle().items():
+            if any(table in config.data for table in offer.spec.tables):
+                setup = LifecycleSetup(
+                    thread_id=recorder.thread_id,
+                    codex_home=config.codex_home,
+                    cwd=cwd,
+                    model=settings.model,
+                    approval_policy=settings.approval_policy.value,
+                    environ=self.environ,
+                    config=config.data,
+                    origin=config.origin,
+                    spawn=spawn,
+                    sandbox_policy=settings.sandbox_policy,
+                    rollout_path=recorder.path,
+                    trusted=config.trusted,
+                )
+                hooks.append((name, offer.spec.factory(setup)))
+        return Lifecycle(hooks, recorder, resumed=resumed)
 
     def _skill_folders(self, notices: list[str]) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -290,9 +322,10 @@ class OpenedThread:
     def begin(self, op: UserTurn) -> None:
         """Open the first turn now, before `running` and without an event loop. Never raises what belongs to
         the turn: that is told by its events."""
-        from .turn_opening import open_early
+        from .turn_opening import Opening, open_early
 
-        self.opening = open_early(self.state, op)
+        handled = self.state.lifecycle.wants("SessionStart", "UserPromptSubmit")  # by programs, on the event loop
+        self.opening = Opening(op, late=True) if handled else open_early(self.state, op)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Thread]:
@@ -321,7 +354,13 @@ class OpenedThread:
         from .log import logger
 
         tools = [tool.aclose for tool in self.state.tools.values()]
-        closers = [*tools, self.state.end_processes, self.state.sandbox.aclose, self.state.aclose_proxy]
+        closers = [
+            self.state.lifecycle.end,
+            *tools,
+            self.state.end_processes,
+            self.state.sandbox.aclose,
+            self.state.aclose_proxy,
+        ]
         for close in [*closers, self.state.provider.aclose]:
             try:
                 await close()

@@ -28,6 +28,7 @@ from .specs import (
     ContextSourceSpec,
     ExecPolicySpec,
     FeatureSpec,
+    LifecycleSpec,
     ModelProviderSpec,
     NetworkProxySpec,
     RendererSpec,
@@ -261,6 +262,26 @@ class CodexHookspecs:
         """
 
     @hookspec
+    def codex_lifecycle_hooks(self) -> Iterable[LifecycleSpec]:  # type: ignore[empty-body]
+        """Offer to run the user's handlers of lifecycle events.
+
+        When called: before the first turn of a process; the factory once per thread, if one of the spec's
+        `tables` is set in the configuration.
+        Who selects: nobody, all are told; the strictest answer holds.
+        May raise: the factory, a `ConfigError`; the thread then does not start. What `handle` raises blocks.
+
+        Example::
+
+            @hookimpl
+            def codex_lifecycle_hooks():
+                yield LifecycleSpec(name="acme", tables=("acme_hooks",), factory=_open)
+
+            def _open(setup):
+                from .handlers import AcmeHooks
+                return AcmeHooks(setup)
+        """
+
+    @hookspec
     def codex_features(self) -> Iterable[FeatureSpec]:  # type: ignore[empty-body]
         """Offer feature flags.
 
@@ -365,6 +386,7 @@ HOOK_KINDS: dict[str, str] = {
     "codex_stores": "store",
     "codex_context_sources": "context",
     "codex_skill_folders": "skills",
+    "codex_lifecycle_hooks": "lifecycle",
     "codex_features": "feature",
     "codex_renderers": "renderer",
     "codex_telemetry_sinks": "telemetry",
@@ -373,4 +395,4 @@ HOOK_KINDS: dict[str, str] = {
 }
 """Hook name -> kind, as `codex plugin list` shows it."""
 
-FAIL_CLOSED_KINDS = frozenset({"sandbox", "network", "policy", "store"})
+FAIL_CLOSED_KINDS = frozenset({"sandbox", "network", "policy", "lifecycle", "store"})

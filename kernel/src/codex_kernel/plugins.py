@@ -24,6 +24,7 @@ from .specs import (
     ContextSourceSpec,
     ExecPolicySpec,
     FeatureSpec,
+    LifecycleSpec,
     ModelProviderSpec,
     NetworkProxySpec,
     RendererSpec,
@@ -42,6 +43,7 @@ _KIND_OF_PREFIX = {
     "network": "network",
     "policy": "policy",
     "execpolicy": "policy",
+    "hooks": "lifecycle",
     "store": "store",
     "rollout": "store",
     "state": "store",
@@ -58,6 +60,7 @@ _SPEC_OF_HOOK: dict[str, type[Any]] = {
     "codex_stores": StoreSpec,
     "codex_context_sources": ContextSourceSpec,
     "codex_skill_folders": SkillFolderSpec,
+    "codex_lifecycle_hooks": LifecycleSpec,
     "codex_features": FeatureSpec,
     "codex_renderers": RendererSpec,
     "codex_telemetry_sinks": TelemetrySinkSpec,
@@ -310,6 +313,10 @@ class PluginManager:
     def skill_folders(self) -> Mapping[str, Registered[SkillFolderSpec]]:
         """Folders of skills by name."""
         return cast(Mapping[str, Registered[SkillFolderSpec]], self.offers("codex_skill_folders"))
+
+    def lifecycle(self) -> Mapping[str, Registered[LifecycleSpec]]:
+        """Lifecycle handlers by name."""
+        return cast(Mapping[str, Registered[LifecycleSpec]], self.offers("codex_lifecycle_hooks"))
 
     def features(self) -> Mapping[str, Registered[FeatureSpec]]:
         """Feature flags by name."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from .contracts.checks import Check, CheckSetup
     from .contracts.context import ContextSource
+    from .contracts.lifecycle import LifecycleHooks, LifecycleSetup
     from .contracts.model import ModelProvider, ProviderInfo, ProviderSetup
     from .contracts.network import NetworkProxy, NetworkProxySetup
     from .contracts.observe import Renderer, RenderSetup, TelemetrySetup, TelemetrySink
@@ -124,6 +125,16 @@ class SkillFolderSpec(Value):
 
 
 @value
+class LifecycleSpec(Value):
+    """The user's handlers of lifecycle events. `tables` are the configuration keys without which there are none:
+    unless one is set, nothing is made."""
+
+    name: str
+    factory: Callable[[LifecycleSetup], LifecycleHooks]
+    tables: tuple[str, ...] = ("hooks",)
+
+
+@value
 class FeatureSpec(Value):
     """A feature flag, read from `[features]`. `stage` is under development, experimental, stable, deprecated or
     removed: one that is removed is accepted and does nothing. `requires` names flags that must be on as well."""
@@ -184,6 +195,7 @@ AnySpec = (
     | StoreSpec
     | ContextSourceSpec
     | SkillFolderSpec
+    | LifecycleSpec
     | FeatureSpec
     | RendererSpec
     | TelemetrySinkSpec

@@ -98,7 +98,7 @@ class Thread:
             async with anyio.create_task_group() as tasks:
                 self._state.start_task = tasks.start_soon
                 if self._opening is not None:
-                    self._start(self._opening.op, tasks, self._opening)
+                    self._start(self._opening.op, tasks, None if self._opening.late else self._opening)
                 while not self._closing:
                     await self._handle(await self._next_op(), tasks)
                 self._state.close_sessions()

@@ -11,6 +11,7 @@ from .contracts.model import ModelInfo, ModelProvider, ProviderInfo, ToolDefinit
 from .contracts.network import NetworkProxy, ProxySession
 from .contracts.sandbox import Process
 from .contracts.tool import Tool
+from .lifecycle import Lifecycle
 from .protocol.ops import TurnOverrides
 from .protocol.policy import ApprovalPolicy
 from .protocol.thread_items import TodoListItem
@@ -39,6 +40,7 @@ class ThreadState:
         sandbox: SandboxChooser,
         make_proxy: Callable[[], NetworkProxy],
         context: ContextBook,
+        lifecycle: Lifecycle,
         cwd: str,
         codex_home: str,
         environ: Mapping[str, str],
@@ -60,6 +62,7 @@ class ThreadState:
         self._make_proxy = make_proxy
         self._proxy: NetworkProxy | None = None
         self.context = context
+        self.lifecycle = lifecycle
         self.cwd = cwd
         self.codex_home = codex_home
         self.environ = environ
@@ -72,7 +75,7 @@ class ThreadState:
         self.last_total_tokens = 0
         self.plan: TodoListItem | None = None
         self.told_once: set[str] = set()
-        self.start_task: Callable[[Callable[[], Coroutine[Any, Any, None]]], object] | None = None
+        self.start_task: Callable[[Callable[[], Coroutine[Any, Any, Any]]], object] | None = None
         self._processes: list[Process] = []
         self._sessions: list[ProxySession] = []
 

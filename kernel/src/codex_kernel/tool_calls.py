@@ -118,7 +118,11 @@ class ToolRunner:
             return ToolOutput(output=f"unsupported {kind}: {_name(call)}", success=False)
         try:
             ctx = KernelToolContext(self._turn, call.call_id)
-            tool, parsed = self._claimed(tool, parse_call(call, tool.definition), ctx)
+            parsed = parse_call(call, tool.definition)
+            lifecycle = self._turn.state.lifecycle
+            if lifecycle.wants("PreToolUse", "PostToolUse"):
+                return await self._handled(tool, parsed, ctx)
+            tool, parsed = self._claimed(tool, parsed, ctx)
             return await tool.run(parsed, ctx)
         except PolicyDenied as error:
             self.abort = self.abort or error.abort
@@ -129,6 +133,25 @@ class ToolRunner:
             raise  # the turn's recording failed, not the tool
         except Exception as error:  # noqa: BLE001 - a broken tool is told to the model and the user; the turn goes on
             return await self._broken(call, tool, error)
+
+    async def _handled(self, tool: Tool, call: ToolCall, ctx: KernelToolContext) -> ToolOutput:
+        """Run a call with handlers told before and after. Raises as `Tool.run`, `PolicyDenied` when they block it."""
+        lifecycle = self._turn.state.lifecycle
+        payload: dict[str, Any] = {"tool_name": call.name, "tool_input": _tool_input(call), "tool_use_id": call.call_id}
+        before = await lifecycle.fire("PreToolUse", call.name, **payload)
+        if before.stop or before.block:
+            raise PolicyDenied(f"blocked by a hook: {before.block or before.stop}", abort=bool(before.stop))
+        if before.updated_input is not None:
+            call = _with_input(call, before.updated_input)
+            payload["tool_input"] = _tool_input(call)
+        tool, call = self._claimed(tool, call, ctx)
+        output = await tool.run(call, ctx)
+        after = await lifecycle.fire("PostToolUse", call.name, **payload, tool_response=_text(output))
+        self.abort = self.abort or bool(after.stop)
+        notes = [*before.context, *after.context]
+        if after.block:
+            notes.append(f"A hook calls this result wrong: {after.block}")
+        return _with_note(output, "\n\n".join(notes)) if notes else output
 
     def _claimed(self, tool: Tool, call: ToolCall, ctx: KernelToolContext) -> tuple[Tool, ToolCall]:
         """The tool that runs a call: another may have a better way to do it."""
@@ -180,6 +203,22 @@ def _name(call: AnyToolCall) -> str:
 
 def _raw_input(call: AnyToolCall) -> str:
     return call.input if isinstance(call, CustomToolCall) else call.arguments
+
+
+def _tool_input(call: ToolCall) -> Mapping[str, Any]:
+    return {"input": call.input} if call.freeform else call.arguments
+
+
+def _with_input(call: ToolCall, given: Mapping[str, Any]) -> ToolCall:
+    if call.freeform:
+        return call.replace(input=str(given.get("input", call.input)))
+    return call.replace(input=orjson.dumps(given).decode(), arguments=given)
+
+
+def _text(output: ToolOutput) -> str:
+    if isinstance(output.output, str):
+        return output.output
+    return "\n".join(part.text or "" for part in output.output)
 
 
 def _with_note(output: ToolOutput, note: str) -> ToolOutput:

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import anyio
@@ -59,10 +60,15 @@ from .turn_opening import (
     begin,
     compaction_due,
     model_request,
+    open_handled,
     open_turn,
+    prompt_text,
     take_input,
     tell_context,
 )
+
+MAX_STOP_BLOCKS = 20
+"""How often handlers of Stop may send the model on in one turn."""
 
 
 class Turn:
@@ -84,6 +90,7 @@ class Turn:
         self._open_lists: dict[str, TodoListItem] = {}
         self._asking = 0
         self._last_message: str | None = None
+        self._prompts: list[str] = []
         self._began = time.monotonic()
         self._scope = anyio.CancelScope()
         self._reason: str | None = None
@@ -132,6 +139,24 @@ class Turn:
             self._end(TurnState.INTERRUPTED, self._interrupted())
             raise
         self._end(terminal, ending)
+        self._notify()
+
+    def _notify(self) -> None:
+        """Tell handlers that the turn is over, without waiting for them."""
+        state = self.state
+        if state.lifecycle.wants("Notification") and state.start_task is not None:
+            state.start_task(
+                partial(
+                    state.lifecycle.fire,
+                    "Notification",
+                    "agent-turn-complete",
+                    type="agent-turn-complete",
+                    message=self._last_message or "",
+                    turn_id=self.turn_id,
+                    input_messages=self._prompts,
+                    last_assistant_message=self._last_message,
+                )
+            )
 
     async def _bounded(self, body: Any) -> None:
         limit = self.state.settings.turn_timeout_s
@@ -195,16 +220,21 @@ class Turn:
     async def _converse(self, op: UserTurn) -> None:
         state = self.state
         if self._opening is None:
-            open_turn(state, op)
+            if state.lifecycle.wants("SessionStart", "UserPromptSubmit"):
+                await open_handled(state, op)
+            else:
+                open_turn(state, op)
         elif self._opening.error is not None:
             raise self._opening.error
-        requests = 0
+        state.lifecycle.begun = True
+        self._prompts = [prompt_text(op.input)]
+        requests = stops = 0
         while True:
             limit = state.settings.max_turns
             if limit is not None and requests >= limit:
                 raise LimitReached(f"the turn was stopped after {requests} model requests", hint="raise max_turns")
             if compaction_due(state):
-                await self._compact()
+                await self._compact("auto")
             response = await self._ask_model()
             requests += 1
             calls = await self._take_response(response)
@@ -216,12 +246,30 @@ class Turn:
                     await anyio.lowlevel.checkpoint()
             steered = await self._take_steers()
             if not calls and not steered:
-                return
+                if not await self._goes_on(stops):
+                    return
+                stops += 1
             await self._move(TurnState.BUILDING_CONTEXT)
+
+    async def _goes_on(self, stops: int) -> bool:
+        """Whether handlers of Stop give the model something more to do."""
+        state = self.state
+        if not state.lifecycle.wants("Stop"):
+            return False
+        found = await state.lifecycle.fire(
+            "Stop", stop_hook_active=stops > 0, last_assistant_message=self._last_message
+        )
+        if not found.block or found.stop:
+            return False
+        if stops >= MAX_STOP_BLOCKS:
+            self.notify_once("warning", f"Stop hooks sent the model on {stops} times; the turn ends all the same")
+            return False
+        state.recorder.remember([text_message("user", found.block, id=new_item_id("msg"))])
+        return True
 
     async def _compact_only(self) -> None:
         begin(self.state)
-        await self._compact()
+        await self._compact("manual")
         await self._move(TurnState.STREAMING)
 
     async def _take_steers(self) -> bool:
@@ -236,7 +284,7 @@ class Turn:
             return await self._sample()
         except ContextWindowExceeded:
             # The server knows better than our count: shorten once, then let it say so again.
-            await self._compact()
+            await self._compact("auto")
             return await self._sample()
 
     async def _sample(self) -> ModelResponse:
@@ -286,9 +334,13 @@ class Turn:
 
     # -- compaction ----------------------------------------------------------------------------------
 
-    async def _compact(self) -> None:
-        """Shorten the history: by the model's summary, else by cutting."""
+    async def _compact(self, trigger: str) -> None:
+        """Shorten the history: by the model's summary, else by cutting. Raises `LimitReached` when a handler
+        forbids it."""
         state = self.state
+        found = await state.lifecycle.fire("PreCompact", trigger, trigger=trigger)
+        if reason := found.stop or found.block:
+            raise LimitReached(f"a hook kept the history from being shortened: {reason}")
         entries = state.recorder.history.entries()
         questions = [request.reason for request in state.gate.open_requests()]
         summary, why = await self._summary(entries)
@@ -308,6 +360,8 @@ class Turn:
         item = ContextCompactionItem(id=new_item_id(), fallback=not summary)
         await state.recorder.emit(ItemCompleted(item=item))
         tell_context(state, self.turn_id)
+        found = await state.lifecycle.fire("PostCompact", trigger, trigger=trigger)
+        state.lifecycle.remember(found.context)
 
     async def _summary(self, entries: Sequence[HistoryEntry]) -> tuple[str, str]:
         """The model's hand-over and, where there is none, the reason."""

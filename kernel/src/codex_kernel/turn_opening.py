@@ -24,11 +24,12 @@ from .user_input import user_message
 
 
 class Opening:
-    """A turn that has begun. `request` is the first request where it is already known, `error` what went
-    wrong; the turn raises it when it runs."""
+    """A turn that has begun, unless it is `late`. `request` is the first request where it is already known,
+    `error` what went wrong; the turn raises it when it runs."""
 
-    def __init__(self, op: UserTurn) -> None:
+    def __init__(self, op: UserTurn, *, late: bool = False) -> None:
         self.op = op
+        self.late = late
         self.request: ModelRequest | None = None
         self.error: Exception | None = None
 
@@ -53,8 +54,22 @@ def open_early(state: ThreadState, op: UserTurn) -> Opening:
 def open_turn(state: ThreadState, op: UserTurn) -> None:
     """Tell that the turn begins, tell the model its context, take the user's input."""
     begin(state)
-    tell_context(state, op.turn_id, "\n".join(part.text for part in op.input if isinstance(part, TextInput)))
+    tell_context(state, op.turn_id, prompt_text(op.input))
     take_input(state, op.input)
+
+
+async def open_handled(state: ThreadState, op: UserTurn) -> None:
+    """As `open_turn`, where lifecycle handlers are to be told. Raises `UserError` when they block it."""
+    begin(state)
+    context = await state.lifecycle.begin_turn(prompt_text(op.input))
+    tell_context(state, op.turn_id, prompt_text(op.input))
+    state.lifecycle.remember(context)
+    take_input(state, op.input)
+
+
+def prompt_text(given: Sequence[UserInput]) -> str:
+    """What the user wrote, without images."""
+    return "\n".join(part.text for part in given if isinstance(part, TextInput))
 
 
 def begin(state: ThreadState) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         ContextSourceSpec as ContextSourceSpec,
         ExecPolicySpec as ExecPolicySpec,
         FeatureSpec as FeatureSpec,
+        LifecycleSpec as LifecycleSpec,
         ModelProviderSpec as ModelProviderSpec,
         NetworkProxySpec as NetworkProxySpec,
         RendererSpec as RendererSpec,
@@ -126,6 +127,13 @@ if TYPE_CHECKING:
         RenderSetup as RenderSetup,
         TelemetrySetup as TelemetrySetup,
         TelemetrySink as TelemetrySink,
+    )
+    from codex_kernel.contracts.lifecycle import (
+        LIFECYCLE_EVENTS as LIFECYCLE_EVENTS,
+        LifecycleEvent as LifecycleEvent,
+        LifecycleHooks as LifecycleHooks,
+        LifecycleOutcome as LifecycleOutcome,
+        LifecycleSetup as LifecycleSetup,
     )
     from codex_kernel.contracts.context import (
         ContextRequest as ContextRequest,

@@ -9,6 +9,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "ContextSourceSpec",
         "ExecPolicySpec",
         "FeatureSpec",
+        "LifecycleSpec",
         "ModelProviderSpec",
         "NetworkProxySpec",
         "RendererSpec",
@@ -102,6 +103,13 @@ MODULES: dict[str, tuple[str, ...]] = {
         "RenderSetup",
         "TelemetrySetup",
         "TelemetrySink",
+    ),
+    "codex_kernel.contracts.lifecycle": (
+        "LIFECYCLE_EVENTS",
+        "LifecycleEvent",
+        "LifecycleHooks",
+        "LifecycleOutcome",
+        "LifecycleSetup",
     ),
     "codex_kernel.contracts.context": ("ContextRequest", "ContextSource", "Fragment"),
     "codex_kernel.protocol.ids": (
