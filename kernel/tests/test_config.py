@@ -104,7 +104,7 @@ def test_an_unreadable_file_is_an_error(tmp_path):
 
 def test_a_config_that_is_a_folder_is_an_error(tmp_path):
     (tmp_path / "config.toml").mkdir()
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="is a directory"):
         _load(tmp_path)
 
 

@@ -25,8 +25,12 @@ WELL_KNOWN = {
     "mcp": ("Manage MCP servers", "codex-mcp-bridge"),
     "resume": ("Continue a recorded session", "codex-state-sqlite"),
     "tui": ("The terminal UI", "codex-tui"),
+    "completion": ("Print a script that completes codex in your shell", "codex-debug"),
 }
 """Commands that someone may ask for without their plugin: help line and the distribution that has them."""
+
+COMPLETE_VARIABLE = "_CODEX_COMPLETE"
+"""Set by a shell that wants to know what can be typed; its value is SHELL_complete."""
 
 _PLUGINS = "codex_kernel.plugins"
 SHOWN = ("exec", "plugin", "apply_patch")
@@ -147,6 +151,7 @@ def _plugins(ctx: click.Context) -> PluginManager:
     "--no-plugin", multiple=True, metavar="NAME", help="Leave a plugin out. Also: CODEX_NO_PLUGINS=NAME,NAME."
 )
 @click.option("--no-plugins", is_flag=True, help="Bundled plugins only.")
+@click.option("--strict-config", is_flag=True, default=None, help="Unknown configuration keys are errors.")
 @click.option("--debug", is_flag=True, help="Log to stderr, and show tracebacks.")
 @click.version_option(__version__, "-V", "--version", message="codex-cli %(version)s")
 @click.pass_context
@@ -208,6 +213,8 @@ def dispatch(args: Sequence[str], by_name: str | None = None) -> int:
     try:
         if by_name is not None:
             args = [_command_for(by_name), *args]
+        elif asked := os.environ.pop(COMPLETE_VARIABLE, ""):  # click's own answer would import every command
+            args = ["completion", "--answer", asked]
         outcome = codex.main(args=list(args), prog_name="codex", standalone_mode=False)
         return outcome if isinstance(outcome, int) else ExitCode.OK
     except click.exceptions.Exit as done:

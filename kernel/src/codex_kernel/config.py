@@ -1,7 +1,9 @@
 """Configuration: layers merged into one table, with the origin of every value.
 
-Layers, weakest first: built-in defaults (in the settings that read them), `$CODEX_HOME/config.toml`, the
-profile (`[profiles.NAME]` of that file, then `$CODEX_HOME/NAME.config.toml`), `-c KEY=VALUE`, named flags.
+Layers, weakest first: built-in defaults (in the settings that read them), the system's `config.toml`, the user's
+`$CODEX_HOME/config.toml`, the profile (`[profiles.NAME]`, then `$CODEX_HOME/NAME.config.toml`), trusted projects and
+managed bundles (from configuration sources, which are plugins), `-c KEY=VALUE`, named flags. Requirements constrain
+them all.
 """
 
 from __future__ import annotations
@@ -9,15 +11,23 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import attrs
 
+from .contracts.config import LAYER_KINDS, ConfigLayer, ConfigRequest, Diagnostic, SourcedConfig
 from .errors import ConfigError
 from .protocol.value import Value, value
+from .requirements import FILE, Requirements, parse_requirements
+from .toml_files import positions, read_toml
+
+if TYPE_CHECKING:
+    from .plugins import PluginManager
 
 T = TypeVar("T")
 
+SYSTEM_DIR = "/etc/codex"
+FLAGS = "the command line"
 _BARE_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
 _TOML_WORDS = frozenset({"true", "false", "inf", "nan"})
 _TYPE_WORDS = {str: "a string", int: "an integer", bool: "true or false", dict: "a table", list: "an array"}
@@ -37,7 +47,8 @@ def codex_home(environ: Mapping[str, str]) -> str:
 @value
 class ConfigSources(Value):
     """Where configuration comes from. `overrides` are `-c` pairs in order (dotted key, raw text);
-    `flags` are named flags as dotted key -> value of the right type, the strongest layer."""
+    `flags` are named flags as dotted key -> value of the right type, the strongest layer. `cwd` is the folder whose
+    project counts (None: no project does); `strict` makes errors of unknown keys."""
 
     codex_home: str
     overrides: tuple[tuple[str, str], ...] = ()
@@ -45,24 +56,40 @@ class ConfigSources(Value):
     ignore_user_config: bool = False
     flags: Mapping[str, Any] = attrs.field(factory=dict)
     environ: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    cwd: str | None = None
+    strict: bool = False
+    system_dir: str = SYSTEM_DIR
 
 
 class Config:
-    """The merged table. `origin(key)` tells where a value was set: `FILE:LINE`, `-c` or a flag."""
+    """The merged table. `origin(key)` tells where a value was set: `FILE:LINE`, `-c` or a flag.
 
-    def __init__(self, codex_home: str) -> None:
+    `trusted` says whether the project is, `ignored` which of its files were left out because it is not; `notices`
+    are for the user; `requirements` constrain what settings are made of this."""
+
+    def __init__(self, codex_home: str, sources: ConfigSources | None = None) -> None:
         self.codex_home = codex_home
+        self.sources = sources or ConfigSources(codex_home=codex_home)
+        self.layers: list[ConfigLayer] = []
         self.data: dict[str, Any] = {}
         self.trusted = False
-        self._origins: dict[str, str] = {}
-        self._texts: dict[str, str] = {}
+        self.strict = self.sources.strict
+        self.ignored: tuple[str, ...] = ()
+        self.notices: list[str] = []
+        self.requirements = Requirements()
+        self._origins: dict[str, ConfigLayer] = {}
+        self._places: dict[str, dict[str, tuple[int, int]]] = {}
+        self._stamps: dict[str, object] = {}
 
     # -- building --------------------------------------------------------------------------------
 
-    def merge_file(self, path: str, table: Mapping[str, Any], text: str) -> None:
-        """Lay the table of a file over what is there."""
-        self._texts[path] = text
-        self._merge(self.data, table, (), path)
+    def add(self, *layers: ConfigLayer) -> None:
+        """Lay more layers in, each over those of its kind and of weaker ones."""
+        self.layers += layers
+        self.layers.sort(key=lambda layer: LAYER_KINDS.index(layer.kind))
+        self.data, self._origins = {}, {}
+        for layer in self.layers:
+            self._merge(self.data, layer.table, (), layer)
 
     def merge_key(self, key: str, given: Any, origin: str) -> None:
         """Lay one dotted key over what is there."""
@@ -71,28 +98,69 @@ class Config:
             if not part:
                 raise ConfigError(f"{key!r} is not a key", where=origin, hint="write it as table.key=value")
             table = {part: table}
-        self._merge(self.data, table, (), origin)
+        layer = ConfigLayer(kind="flags", source=origin, table=table)
+        if self.layers and self.layers[-1].kind == "requirements":
+            self.add(layer)
+        else:
+            self.layers.append(layer)
+            self._merge(self.data, table, (), layer)
 
-    def _merge(self, into: dict[str, Any], table: Mapping[str, Any], path: tuple[str, ...], origin: str) -> None:
+    def _merge(self, into: dict[str, Any], table: Mapping[str, Any], path: tuple[str, ...], layer: ConfigLayer) -> None:
         for key, given in table.items():
             here = (*path, key)
+            self._origins[".".join(here)] = layer
             if isinstance(given, Mapping):
                 below = into.get(key)
                 if not isinstance(below, dict):
                     below = into[key] = {}
-                self._origins[".".join(here)] = origin
-                self._merge(below, given, here, origin)
+                self._merge(below, given, here, layer)
             else:
                 into[key] = given
-                self._origins[".".join(here)] = origin
 
-    # -- reading ---------------------------------------------------------------------------------
+    # -- provenance ------------------------------------------------------------------------------
 
     def origin(self, key: str) -> str:
         """Where the value of a key was set, with the line if it was a file; empty for a default."""
-        origin = self._origins.get(key, "")
-        text = self._texts.get(origin)
-        return f"{origin}:{_line_of(text, key)}" if text is not None else origin
+        layer = self._origins.get(key)
+        return "" if layer is None else self.place(layer, key).rpartition(":")[0] if layer.text else layer.source
+
+    def place(self, layer: ConfigLayer, key: str) -> str:
+        """Where a layer sets a key: `FILE:LINE:COLUMN`, or the layer in words."""
+        if not layer.text:
+            return layer.source
+        places = self._places.get(layer.source)
+        if places is None:
+            places = self._places[layer.source] = positions(layer.text)
+        parts = key.split(".")
+        while parts and ".".join(parts) not in places:
+            parts.pop()  # in an inline table: its own place
+        line, column = places[".".join(parts)] if parts else (1, 1)
+        return f"{layer.source}:{line}:{column}"
+
+    def explain(self, key: str) -> list[tuple[ConfigLayer, Any, str]]:
+        """Each layer that sets a key, its value and the place, the weakest first."""
+        found = []
+        for layer in self.layers:
+            at: Any = layer.table
+            for part in key.split("."):
+                at = at.get(part, attrs.NOTHING) if isinstance(at, Mapping) else attrs.NOTHING
+            if at is not attrs.NOTHING:
+                found.append((layer, at, self.place(layer, key)))
+        return found
+
+    # -- change ----------------------------------------------------------------------------------
+
+    def watch(self, *paths: str) -> None:
+        """Have `changed` look at these as well."""
+        self._stamps.update({path: _stamp(path) for path in paths})
+
+    def changed(self) -> bool:
+        """Whether a file that counts has changed since it was last asked for."""
+        now = {path: _stamp(path) for path in self._stamps}
+        before, self._stamps = self._stamps, now
+        return now != before
+
+    # -- reading ---------------------------------------------------------------------------------
 
     def table(self, key: str) -> Mapping[str, Any]:
         """The table at a dotted key, empty if absent. Raises `ConfigError` if something else is there."""
@@ -144,20 +212,95 @@ class Config:
         return _structure(self, name, dict(table), cls)
 
 
-def load_config(sources: ConfigSources) -> Config:
-    """Read and merge all layers. Raises `ConfigError`: a file that cannot be read or is not TOML, with line
-    and column; a bad profile name; an override without `=`."""
-    config = Config(sources.codex_home)
+def load_config(sources: ConfigSources, plugins: PluginManager | None = None) -> Config:
+    """Read and merge all layers; those of configuration sources with `plugins`. Raises one `ConfigError` that tells
+    everything that is wrong: a file that cannot be read or is not TOML, with line and column; a bad profile name;
+    an override without `=`; what sources find."""
+    config = Config(sources.codex_home, sources)
+    _add_file(config, "system", os.path.join(sources.system_dir, "config.toml"))
     if not sources.ignore_user_config:
-        path = os.path.join(sources.codex_home, "config.toml")
-        _merge_toml(config, path)
+        _add_file(config, "user", os.path.join(sources.codex_home, "config.toml"))
         if sources.profile is not None:
-            _merge_profile(config, sources.profile)
+            _add_profile(config, sources.profile)
     for key, raw in sources.overrides:
         config.merge_key(key.strip(), parse_value(raw), f"-c {key.strip()}")
     for key, given in sources.flags.items():
-        config.merge_key(key, given, "the command line")
+        config.merge_key(key, given, FLAGS)
+    required = _requirements_file(config)
+    offers = plugins.config_sources() if plugins is not None else []
+    made = [offer.spec.factory() for offer in offers]
+    for source in made:
+        request = ConfigRequest(
+            codex_home=config.codex_home,
+            cwd=sources.cwd or "",
+            system_dir=sources.system_dir,
+            environ=sources.environ,
+            base=config.data,
+        )
+        required += _take(config, source.read(request))
+    config.requirements = parse_requirements(required, config.place)
+    _fix(config)
+    _tell(config, [problem for source in made for problem in source.check(config)])
     return config
+
+
+def reload_config(config: Config, plugins: PluginManager) -> Config:
+    """The same sources, read anew, with what frontends laid over them. Raises `ConfigError`."""
+    found = load_config(config.sources, plugins)
+    known = {(layer.source, repr(layer.table)) for layer in found.layers}
+    more = [layer for layer in config.layers if layer.kind == "flags"]
+    found.add(*(layer for layer in more if (layer.source, repr(layer.table)) not in known))
+    return found
+
+
+def _take(config: Config, found: SourcedConfig) -> list[ConfigLayer]:
+    """Lay in what a source found; returns its requirements."""
+    if found.layers:
+        config.add(*found.layers)
+    if found.trusted is not None:
+        config.trusted = found.trusted
+    config.ignored += found.ignored
+    config.notices += found.notices
+    config.watch(*found.watched)
+    return list(found.requirements)
+
+
+def _requirements_file(config: Config) -> list[ConfigLayer]:
+    path = os.path.join(config.sources.system_dir, FILE)
+    config.watch(path)
+    found = read_toml(path)
+    return [] if found is None else [ConfigLayer(kind="requirements", source=path, table=found[0], text=found[1])]
+
+
+def _fix(config: Config) -> None:
+    """Features that requirements fix, and MCP servers that they do not name."""
+    required = config.requirements
+    if required.features:
+        source = ", ".join(layer.source for layer in required.layers)
+        config.add(ConfigLayer(kind="requirements", source=source, table={"features": dict(required.features)}))
+    rule = required.constraints.get("mcp_servers")
+    if rule is not None:
+        for name in [name for name in config.table("mcp_servers") if not rule.permits(name)]:
+            config.notices.append(f"{rule.refusal(name)}; it is left out")
+            off = {"mcp_servers": {name: {"enabled": False}}}
+            config.add(ConfigLayer(kind="requirements", source=rule.where, table=off))
+
+
+def _tell(config: Config, problems: list[Diagnostic]) -> None:
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if errors:
+        raise joined([ConfigError(p.message, where=p.where, hint=p.hint) for p in errors])
+    for problem in problems:
+        hint = f" ({problem.hint})" if problem.hint else ""
+        config.notices.append(f"{problem.where}: {problem.message}{hint}")
+
+
+def joined(problems: list[ConfigError]) -> ConfigError:
+    """Several problems as one error."""
+    if len(problems) == 1:
+        return problems[0]
+    lines = [f"{len(problems)} problems in the configuration:", *(f"  {problem}" for problem in problems)]
+    return ConfigError("\n".join(lines))
 
 
 def split_override(text: str) -> tuple[str, str]:
@@ -185,74 +328,28 @@ def parse_value(raw: str) -> Any:
         return raw
 
 
-def _merge_toml(config: Config, path: str) -> bool:
-    try:
-        with open(path, "rb") as file:
-            raw = file.read()
-    except FileNotFoundError:
-        return False
-    except OSError as error:
-        raise ConfigError(f"cannot be read: {error.strerror}", where=path, hint="check its permissions") from error
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise ConfigError("is not UTF-8 text", where=f"{path}:{line}", hint="save it as UTF-8") from error
-    if not text.strip():
-        return True
-    import tomllib
-
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(
-            *_toml_complaint(str(error), text),
-            where=path + _toml_position(str(error), text),
-            hint="the file is TOML: strings want quotes; --ignore-user-config leaves it out",
-        ) from error
-    except RecursionError as error:
-        raise ConfigError("is nested too deeply", where=path) from error
-    config.merge_file(path, table, text)
-    return True
+def _add_file(config: Config, kind: str, path: str) -> None:
+    config.watch(path)
+    found = read_toml(path)
+    if found is not None:
+        config.add(ConfigLayer(kind=kind, source=path, table=found[0], text=found[1]))
 
 
-def _toml_complaint(message: str, _text: str) -> tuple[str]:
-    return (re.sub(r" \(at (line \d+, column \d+|end of document)\)", "", message),)
-
-
-def _toml_position(message: str, text: str) -> str:
-    found = re.search(r"\(at line (\d+), column (\d+)\)", message)
-    if found:
-        return f":{found[1]}:{found[2]}"
-    return f":{text.count(chr(10)) + 1}" if "end of document" in message else ""
-
-
-def _merge_profile(config: Config, name: str) -> None:
+def _add_profile(config: Config, name: str) -> None:
     if "/" in name or "\\" in name or name in ("", ".", ".."):
         raise ConfigError(f"{name!r} is not a profile name", where="--profile", hint="use letters, digits, - and _")
     legacy = config.table("profiles").get(name)
     if isinstance(legacy, Mapping):
-        for key, given in dict(legacy).items():
-            config.merge_key(key, given, f"[profiles.{name}]")
-    _merge_toml(config, os.path.join(config.codex_home, f"{name}.config.toml"))
+        config.add(ConfigLayer(kind="profile", source=f"[profiles.{name}]", table=legacy))
+    _add_file(config, "profile", os.path.join(config.codex_home, f"{name}.config.toml"))
 
 
-def _line_of(text: str, key: str) -> int:
-    """The line that sets a dotted key, by its last part below its table's header: good enough to point at."""
-    parts = key.split(".")
-    table: list[str] = []
-    best = 1
-    for number, line in enumerate(text.splitlines(), 1):
-        stripped = line.strip()
-        if stripped.startswith("["):
-            table = [part.strip(" \"'") for part in stripped.strip("[] ").split("]")[0].split(".")]
-            if table == parts[: len(table)]:
-                best = number
-        elif "=" in stripped:
-            name = [part.strip(" \"'") for part in stripped.partition("=")[0].split(".")]
-            if [*table, *name] == parts[: len(table) + len(name)]:
-                return number
-    return best
+def _stamp(path: str) -> object:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def _show(found: Any) -> str:

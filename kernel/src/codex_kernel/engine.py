@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from .approval import Gate
-from .config import Config
+from .config import Config, reload_config
 from .context import ContextBook
 from .contracts.context import ContextSource
 from .contracts.lifecycle import LifecycleSetup
@@ -123,13 +123,14 @@ class Engine:
         history = History(recorded.entries if recorded else ())
         hub = self._telemetry(thread_id)
         recorder = Recorder(thread_id, writer, queue, history, (hub.emit,) if hub else ())
-        notices: list[str] = []
+        notices = list(self.config.notices)
         policies = self._policies(cwd)
         sandbox = self.sandbox(recorder.emit_nowait)
         gate = Gate(policies, recorder, settings.may_allow)
         gate.lifecycle = self._lifecycle(recorder, sandbox, cwd, resumed=options.resume is not None)
         state = ThreadState(
             settings=settings,
+            requirements=self.config.requirements,
             provider=provider,
             provider_info=info,
             tools=self._tools(thread_id, notices, sees=provider.model_info(settings.model).supports_images),
@@ -157,9 +158,28 @@ class Engine:
 
             reviewer = LateReviewer(self.plugins.reviewer(settings.approvals_reviewer), state)
             state.gate.reviewer = (reviewer.name, reviewer.made)
+        state.refresh = lambda: self._refresh(state)
         opened = OpenedThread(state, queue, writer, hub.close if hub else None)
         _begin(opened, options, recorded, notices)
         return opened
+
+    def _refresh(self, state: ThreadState) -> list[str]:
+        """Take over what has changed in the configuration's files since the last turn; what to tell the user. A
+        broken file leaves everything as it is."""
+        if not self.config.changed():
+            return []
+        try:
+            fresh = reload_config(self.config, self.plugins)
+            settings = read_settings(fresh).replace(**state.sticky)
+            fresh.requirements.check_turn(settings)
+        except CodexError as error:
+            return [f"the configuration was changed and cannot be used; what held before holds on: {error}"]
+        names = [key for key in {*fresh.data, *self.config.data} if fresh.data.get(key) != self.config.data.get(key)]
+        self.config, self.settings = fresh, read_settings(fresh)
+        keep = {"provider_id": state.settings.provider_id, "provider": state.settings.provider}
+        state.settings, state.config = settings.replace(**keep), fresh.data
+        state.requirements = fresh.requirements
+        return [f"the configuration was read anew: {', '.join(sorted(names))} changed", *fresh.notices] if names else []
 
     def _check_sections(self) -> None:
         """Check the tables of plugins that are set. Raises `ConfigError` with file and line."""
@@ -211,7 +231,10 @@ class Engine:
         return tools
 
     def _policies(self, cwd: str) -> list[tuple[str, ExecPolicy]]:
-        setup = PolicySetup(codex_home=self.config.codex_home, cwd=cwd, options=self.config.data, environ=self.environ)
+        config = self.config
+        setup = PolicySetup(
+            codex_home=config.codex_home, cwd=cwd, options=config.data, environ=self.environ, trusted=config.trusted
+        )
         return [(name, offer.spec.factory(setup)) for name, offer in self.plugins.policies().items()]
 
     def _sources(self) -> list[tuple[str, ContextSource]]:

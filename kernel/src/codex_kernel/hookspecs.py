@@ -25,6 +25,7 @@ from .specs import (
     CheckSpec,
     CommandSpec,
     ConfigSectionSpec,
+    ConfigSourceSpec,
     ContextSourceSpec,
     ExecPolicySpec,
     FeatureSpec,
@@ -374,6 +375,25 @@ class CodexHookspecs:
                 yield ConfigSectionSpec(name="clock", section=ClockSection)
         """
 
+    @hookspec
+    def codex_config_sources(self) -> Iterable[ConfigSourceSpec]:  # type: ignore[empty-body]
+        """Offer layers of configuration beside the files that the kernel reads, or checks of all of it.
+
+        When called: when configuration is loaded.
+        Who selects: nobody, all are asked.
+        May raise: a `ConfigError`, with which nothing starts. A source that breaks keeps everything from starting.
+
+        Example::
+
+            @hookimpl
+            def codex_config_sources():
+                yield ConfigSourceSpec(name="acme", factory=_open)
+
+            def _open():
+                from .layers import AcmeSource
+                return AcmeSource()
+        """
+
 
 HOOK_KINDS: dict[str, str] = {
     "codex_model_providers": "provider",
@@ -392,7 +412,8 @@ HOOK_KINDS: dict[str, str] = {
     "codex_telemetry_sinks": "telemetry",
     "codex_commands": "command",
     "codex_config_sections": "config",
+    "codex_config_sources": "config source",
 }
 """Hook name -> kind, as `codex plugin list` shows it."""
 
-FAIL_CLOSED_KINDS = frozenset({"sandbox", "network", "policy", "lifecycle", "store"})
+FAIL_CLOSED_KINDS = frozenset({"sandbox", "network", "policy", "lifecycle", "store", "config source"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -10,6 +10,7 @@ import attrs
 from .protocol.value import Value, value
 
 if TYPE_CHECKING:
+    from .config import Config
     from .plugins import PluginManager
 
 
@@ -18,7 +19,7 @@ class Invocation(Value):
     """The context object (`ctx.obj`) of every subcommand.
 
     `overrides` are raw `-c KEY=VALUE` texts given before the subcommand, `flags` the other root options by
-    name (model, profile, cwd, add_dir, images, sandbox, approval, oss, local_provider, bypass), absent
+    name (model, profile, cwd, add_dir, images, sandbox, approval, oss, local_provider, bypass, strict_config), absent
     when not given.
     """
 
@@ -27,3 +28,31 @@ class Invocation(Value):
     overrides: tuple[str, ...] = ()
     flags: Mapping[str, Any] = attrs.field(factory=dict)
     debug: bool = False
+
+    def load_config(
+        self,
+        *,
+        cwd: str | None,
+        overrides: Sequence[str] = (),
+        profile: str | None = None,
+        enable: Sequence[str] = (),
+        disable: Sequence[str] = (),
+        ignore_user_config: bool = False,
+        strict: bool = False,
+    ) -> Config:
+        """The configuration for a folder, root options and these options of the subcommand over it: the same on
+        every surface. `overrides` are raw `KEY=VALUE` texts. Raises `ConfigError`."""
+        from .config import ConfigSources, codex_home, load_config, split_override
+
+        texts = [*self.overrides, *overrides]
+        texts += [f"features.{name}=true" for name in enable] + [f"features.{name}=false" for name in disable]
+        sources = ConfigSources(
+            codex_home=codex_home(self.environ),
+            overrides=tuple(split_override(text) for text in texts),
+            profile=profile or self.flags.get("profile"),
+            ignore_user_config=ignore_user_config,
+            environ=self.environ,
+            cwd=cwd,
+            strict=strict or bool(self.flags.get("strict_config")),
+        )
+        return load_config(sources, self.plugins)

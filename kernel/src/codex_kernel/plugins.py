@@ -21,6 +21,7 @@ from .specs import (
     CheckSpec,
     CommandSpec,
     ConfigSectionSpec,
+    ConfigSourceSpec,
     ContextSourceSpec,
     ExecPolicySpec,
     FeatureSpec,
@@ -44,6 +45,9 @@ _KIND_OF_PREFIX = {
     "policy": "policy",
     "execpolicy": "policy",
     "hooks": "lifecycle",
+    "config": "config source",
+    "trust": "config source",
+    "managed": "config source",
     "store": "store",
     "rollout": "store",
     "state": "store",
@@ -66,6 +70,7 @@ _SPEC_OF_HOOK: dict[str, type[Any]] = {
     "codex_telemetry_sinks": TelemetrySinkSpec,
     "codex_commands": CommandSpec,
     "codex_config_sections": ConfigSectionSpec,
+    "codex_config_sources": ConfigSourceSpec,
 }
 _CURE = "upgrade or remove it (pip install -U {dist} / pip uninstall {dist}), or start with --no-plugin {name}"
 
@@ -337,6 +342,12 @@ class PluginManager:
     def config_sections(self) -> Mapping[str, Registered[ConfigSectionSpec]]:
         """Config sections by table name."""
         return cast(Mapping[str, Registered[ConfigSectionSpec]], self.offers("codex_config_sections"))
+
+    def config_sources(self) -> list[Registered[ConfigSourceSpec]]:
+        """Configuration sources in order. Raises `PluginLoadError` if one is broken."""
+        found: Mapping[str, Registered[ConfigSourceSpec]] = self.offers("codex_config_sources")
+        self.require_sound("config source")
+        return sorted(found.values(), key=lambda offer: (offer.spec.order, offer.spec.name))
 
     def store(self, kind: str, chosen: str | None = None) -> StoreSpec | None:
         """The store of this kind: the chosen one, else the only one, else None.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import attrs
 
-from .config import Config
+from .config import Config, joined
 from .contracts.model import ProviderInfo
 from .errors import ConfigError
 from .protocol.policy import ApprovalPolicy, Category, GranularApproval, SandboxMode, SandboxPolicy, SandboxPreference
@@ -56,7 +56,8 @@ class Settings(Value):
 
 
 def read_settings(config: Config) -> Settings:
-    """Settings from configuration. Raises one `ConfigError` that lists everything that is wrong."""
+    """Settings from configuration, as far as requirements permit them; what they do not is among the notices.
+    Raises one `ConfigError` that lists everything that is wrong."""
     problems: list[ConfigError] = []
 
     def read(reader: Callable[[], R], fallback: R) -> R:
@@ -100,7 +101,9 @@ def read_settings(config: Config) -> Settings:
         include_permissions_instructions=read(lambda: config.get("include_permissions_instructions", bool, True), True),
     )
     if problems:
-        raise _joined(problems)
+        raise joined(problems)
+    settings, said = config.requirements.fit(settings)
+    config.notices += [text for text in said if text not in config.notices]
     return settings
 
 
@@ -258,10 +261,3 @@ def _count(config: Config, key: str, default: int) -> int:
     if found < 0:
         raise ConfigError(f"`{key}` must not be negative", where=config.origin(key))
     return found
-
-
-def _joined(problems: list[ConfigError]) -> ConfigError:
-    if len(problems) == 1:
-        return problems[0]
-    lines: list[Any] = [f"{len(problems)} problems in the configuration:", *(f"  {problem}" for problem in problems)]
-    return ConfigError("\n".join(map(str, lines)))

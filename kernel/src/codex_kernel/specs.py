@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import click
 
     from .contracts.checks import Check, CheckSetup
+    from .contracts.config import ConfigSource
     from .contracts.context import ContextSource
     from .contracts.lifecycle import LifecycleHooks, LifecycleSetup
     from .contracts.model import ModelProvider, ProviderInfo, ProviderSetup
@@ -184,6 +185,15 @@ class ConfigSectionSpec(Value):
     options: Mapping[str, Any] = attrs.field(factory=dict)
 
 
+@value
+class ConfigSourceSpec(Value):
+    """Layers of configuration, or checks of it; lower `order` is asked first."""
+
+    name: str
+    factory: Callable[[], ConfigSource]
+    order: int = 100
+
+
 AnySpec = (
     ModelProviderSpec
     | ToolSpec
@@ -201,4 +211,5 @@ AnySpec = (
     | TelemetrySinkSpec
     | CommandSpec
     | ConfigSectionSpec
+    | ConfigSourceSpec
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 import anyio
 
-from .errors import StoreError
+from .errors import ConfigError, StoreError
 from .event_queue import EndOfThread, EventQueue
 from .history import History
 from .log import logger
@@ -140,7 +140,13 @@ class Thread:
             return
         if isinstance(op, UserTurn):
             if opening is None:
-                self._state.apply(op.overrides)
+                for text in self._state.refresh():
+                    self._tell(Notice(level="info", message=text, source="config"))
+                try:
+                    self._state.apply(op.overrides)
+                except ConfigError as error:
+                    self._reject(op, str(error))
+                    return
             turn = Turn(self._state, op.turn_id, op.overrides.output_schema, opening)
             run = turn.run(op)
         else:

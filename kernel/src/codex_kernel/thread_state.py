@@ -17,6 +17,7 @@ from .protocol.policy import ApprovalPolicy
 from .protocol.thread_items import TodoListItem
 from .protocol.usage import TokenUsage
 from .recorder import Recorder
+from .requirements import Requirements
 from .sandboxing import SandboxChooser
 from .settings import Settings
 from .turn_state import TurnMachine
@@ -31,6 +32,7 @@ class ThreadState:
         self,
         *,
         settings: Settings,
+        requirements: Requirements,
         provider: ModelProvider,
         provider_info: ProviderInfo,
         tools: Mapping[str, Tool],
@@ -50,6 +52,9 @@ class ThreadState:
         originator: str,
     ) -> None:
         self.settings = settings
+        self.requirements = requirements
+        self.sticky: dict[str, Any] = {}
+        self.refresh: Callable[[], Sequence[str]] = tuple
         self.provider = provider
         self.provider_info = provider_info
         self.tools = tools
@@ -138,7 +143,8 @@ class ThreadState:
         return None if info.context_window is None else int(info.context_window * COMPACT_SHARE)
 
     def apply(self, overrides: TurnOverrides) -> None:
-        """Take over what a turn changes for itself and all later ones."""
+        """Take over what a turn changes for itself and all later ones. Raises `ConfigError` for what requirements
+        do not permit."""
         changes: dict[str, Any] = {
             name: found
             for name, found in (
@@ -153,7 +159,10 @@ class ThreadState:
         if overrides.approval_policy:
             changes["granular"] = None
         if changes:
-            self.settings = self.settings.replace(**changes)
+            wanted = self.settings.replace(**changes)
+            self.requirements.check_turn(wanted)
+            self.settings = wanted
+            self.sticky |= changes
         if overrides.cwd is not None:
             self.cwd = overrides.cwd
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         CheckSpec as CheckSpec,
         CommandSpec as CommandSpec,
         ConfigSectionSpec as ConfigSectionSpec,
+        ConfigSourceSpec as ConfigSourceSpec,
         ContextSourceSpec as ContextSourceSpec,
         ExecPolicySpec as ExecPolicySpec,
         FeatureSpec as FeatureSpec,
@@ -134,6 +135,22 @@ if TYPE_CHECKING:
         LifecycleHooks as LifecycleHooks,
         LifecycleOutcome as LifecycleOutcome,
         LifecycleSetup as LifecycleSetup,
+    )
+    from codex_kernel.contracts.config import (
+        LAYER_KINDS as LAYER_KINDS,
+        ConfigLayer as ConfigLayer,
+        ConfigRequest as ConfigRequest,
+        ConfigSource as ConfigSource,
+        Diagnostic as Diagnostic,
+        SourcedConfig as SourcedConfig,
+    )
+    from codex_kernel.requirements import (
+        Constrained as Constrained,
+        Requirements as Requirements,
+    )
+    from codex_kernel.toml_files import (
+        positions as positions,
+        read_toml as read_toml,
     )
     from codex_kernel.contracts.context import (
         ContextRequest as ContextRequest,
@@ -295,6 +312,7 @@ if TYPE_CHECKING:
         codex_home as codex_home,
         load_config as load_config,
         parse_value as parse_value,
+        reload_config as reload_config,
         split_override as split_override,
     )
     from codex_kernel.sandboxing import (

@@ -22,12 +22,13 @@ from ..protocol.value import Value, value
 
 @value
 class PolicySetup(Value):
-    """What a policy's factory gets; `options` is the whole configuration."""
+    """What a policy's factory gets; `options` is the whole configuration, `trusted` whether the project is."""
 
     codex_home: str
     cwd: str
     options: Mapping[str, object] = attrs.field(factory=dict)
     environ: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    trusted: bool = False
 
 
 @value

@@ -45,6 +45,7 @@ Exit codes:
 @click.option("--ephemeral", is_flag=True, help="Keep no record of the session.")
 @click.option("--skip-git-repo-check", is_flag=True, help="Also work outside a Git repository.")
 @click.option("--ignore-user-config", is_flag=True, help="Do not read $CODEX_HOME/config.toml.")
+@click.option("--strict-config", is_flag=True, default=None, help="Unknown configuration keys are errors.")
 @click.option("--ignore-rules", is_flag=True, help="Do not read .rules files of the user and the project.")
 @click.option(
     "--dangerously-bypass-approvals-and-sandbox",

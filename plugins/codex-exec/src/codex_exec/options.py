@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from codex_plugin_sdk import Config, ConfigSources, UserError, codex_home, load_config, split_override
+from codex_plugin_sdk import Config, UserError
 
 if TYPE_CHECKING:
     from codex_plugin_sdk import Invocation
@@ -26,11 +26,10 @@ class ExecOptions:
         self.words: Sequence[str] = merged.get("words", ())
         self.images: Sequence[str] = _split(invocation.flags.get("images", ()), given.get("images", ()))
         self.add_dirs = [*invocation.flags.get("add_dir", ()), *given.get("add_dir", ())]
-        self.overrides = [*invocation.overrides, *given.get("overrides", ())]
-        self.overrides += [f"features.{name}=true" for name in given.get("enable", ())]
-        self.overrides += [f"features.{name}=false" for name in given.get("disable", ())]
         self.cwd = os.path.abspath(os.path.expanduser(merged.get("cwd") or _current_folder()))
         self.environ = invocation.environ
+        self._invocation = invocation
+        self._own = given
 
     def flag(self, name: str) -> Any:
         """The value of an option, None when it was not given."""
@@ -38,14 +37,15 @@ class ExecOptions:
 
     def config(self) -> Config:
         """The configuration with all layers. Raises `ConfigError`."""
-        sources = ConfigSources(
-            codex_home=codex_home(self.environ),
-            overrides=tuple(split_override(text) for text in self.overrides),
+        config = self._invocation.load_config(
+            cwd=self.cwd,
+            overrides=self._own.get("overrides", ()),
             profile=self.flag("profile"),
+            enable=self._own.get("enable", ()),
+            disable=self._own.get("disable", ()),
             ignore_user_config=bool(self.flag("ignore_user_config")),
-            environ=self.environ,
+            strict=bool(self.flag("strict_config")),
         )
-        config = load_config(sources)
         for key, value in self._flag_values(config).items():
             config.merge_key(key, value, "the command line")
         return config

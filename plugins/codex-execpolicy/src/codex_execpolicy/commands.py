@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import orjson
 
-from codex_plugin_sdk import ConfigSources, ExitCode, SandboxMode, UserError, codex_home, load_config, split_override
+from codex_plugin_sdk import ExitCode, SandboxMode, UserError, codex_home
 
 from .layers import SYSTEM_FOLDER, Layers, Setting
 from .load import load_rules
@@ -118,16 +118,10 @@ def _recorded(invocation: Invocation, sessions: Sequence[str]) -> tuple[Recordin
 def _layers(invocation: Invocation, *, ignore_own: bool = False) -> Layers:
     """The rules that hold here. Raises `UserError` where a managed file forbids everything."""
     home = codex_home(invocation.environ)
-    sources = ConfigSources(
-        codex_home=home,
-        overrides=tuple(split_override(text) for text in invocation.overrides),
-        profile=invocation.flags.get("profile"),
-        environ=invocation.environ,
-    )
-    config = load_config(sources)
+    cwd = os.path.abspath(invocation.flags.get("cwd") or os.getcwd())
+    config = invocation.load_config(cwd=cwd)
     if ignore_own:
         config.merge_key("execpolicy.ignore_rules", given=True, origin="the command line")
-    cwd = os.path.abspath(invocation.flags.get("cwd") or os.getcwd())
     layers = Layers(
         Setting(
             codex_home=home,

@@ -10,14 +10,10 @@ import click
 
 from codex_plugin_sdk import (
     Config,
-    ConfigSources,
     Engine,
     SandboxPolicy,
     UserError,
     Value,
-    codex_home,
-    load_config,
-    split_override,
     value,
 )
 
@@ -50,17 +46,12 @@ def task_of(invocation: Invocation, given: Mapping[str, Any]) -> Task:
 
 
 def _config(invocation: Invocation, given: Mapping[str, Any], cwd: str) -> Config:
-    texts = [*invocation.overrides, *given.get("overrides", ())]
-    for word, wanted in (("enable", "true"), ("disable", "false")):
-        texts += [f"features.{name}={wanted}" for name in given.get(word, ())]
-    profile = given.get("profile") or invocation.flags.get("profile")
-    config = load_config(
-        ConfigSources(
-            codex_home=codex_home(invocation.environ),
-            overrides=tuple(split_override(text) for text in texts),
-            profile=profile,
-            environ=invocation.environ,
-        )
+    config = invocation.load_config(
+        cwd=cwd,
+        overrides=given.get("overrides", ()),
+        profile=given.get("profile"),
+        enable=given.get("enable", ()),
+        disable=given.get("disable", ()),
     )
     for key, found in _flags(invocation, given, config, cwd).items():
         config.merge_key(key, found, "the command line")
