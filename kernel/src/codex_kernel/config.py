@@ -154,6 +154,11 @@ class Config:
         """Have `changed` look at these as well."""
         self._stamps.update({path: _stamp(path) for path in paths})
 
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """The files on which this configuration depends, whether they exist or not."""
+        return tuple(self._stamps)
+
     def changed(self) -> bool:
         """Whether a file that counts has changed since it was last asked for."""
         now = {path: _stamp(path) for path in self._stamps}

@@ -59,8 +59,22 @@ def run(argv: Sequence[str]) -> int:
                 sys.stderr.write("Error: --codex-run-as-apply-patch requires a UTF-8 PATCH argument.\n")
                 return 1
             return _dispatch(list(argv[2:]), by_name="apply_patch")
-        return _dispatch(list(argv[1:]))
+        code = _quickly(first, argv[2:])
+        return _dispatch(list(argv[1:])) if code is None else code
     return _dispatch(list(argv[1:]), by_name=name)
+
+
+def _quickly(command: str, args: Sequence[str]) -> int | None:
+    """The exit code of a command that can be answered before anything else is loaded: the distribution
+    `codex-COMMAND` may have a module `quick` for it, whose `run(args)` gives None where the usual way is to be gone."""
+    if not command.isalpha():
+        return None
+    try:
+        module = __import__(f"codex_{command}.quick", fromlist=["run"])
+    except ImportError:
+        return None
+    code: int | None = module.run(args)
+    return code
 
 
 def help_text() -> str:

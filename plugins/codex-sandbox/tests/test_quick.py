@@ -57,7 +57,7 @@ def test_how_it_was_called_is_seen_from_the_program_name():
 
 
 def test_a_plan_is_recalled_as_it_was(home):
-    remember(home, ["-s", "x"], PLAN)
+    remember(home, ["-s", "x"], PLAN, [f"{home}/config.toml"])
     assert vars(recall(home, ["-s", "x"])) == vars(PLAN)
     assert os.stat(state_path(home)).st_mode & 0o777 == 0o600
 
@@ -104,26 +104,26 @@ def test_whatever_changes_sends_the_next_run_the_ordinary_way(home, monkeypatch,
     program = os.path.join(home, "program")
     with open(program, "w"):
         pass
-    remember(home, [], Plan([os.fsencode(program)], {}, b"/", {}, 9))
+    remember(home, [], Plan([os.fsencode(program)], {}, b"/", {}, 9), [f"{home}/config.toml"])
     assert recall(home, []) is not None
     change(home, monkeypatch)
     assert recall(home, []) is None
 
 
 def test_other_options_are_another_plan(home):
-    remember(home, [], PLAN)
+    remember(home, [], PLAN, [f"{home}/config.toml"])
     assert recall(home, ["-s", "workspace-write"]) is None
 
 
 def test_a_folder_that_cannot_be_written_is_only_slower(home):
     os.rmdir(os.path.join(home, "kernel", "sandbox"))
-    remember(home, [], PLAN)
+    remember(home, [], PLAN, [f"{home}/config.toml"])
     assert recall(home, []) is None
 
 
 SEED = """\
 from codex_sandbox.memory import Plan, remember
-remember({home!r}, [], {plan})
+remember({home!r}, [], {plan}, [])
 import sys
 sys.argv = ["x", *{words!r}]
 """

@@ -12,19 +12,19 @@ from .quick import split_command
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from codex_plugin_sdk import ExecRequest
+    from codex_plugin_sdk import Config, ExecRequest
 
     from .direct import ConfinedCommand
 
 MAX_BYTES = 1024 * 1024
 
 
-def keep(confined: ConfinedCommand, request: ExecRequest, status_fd: int, codex_home: str) -> None:
+def keep(confined: ConfinedCommand, request: ExecRequest, status_fd: int, config: Config) -> None:
     """Remember a static command line, if this program was called in a way that `quick` understands."""
     options = called_with(sys.argv)
     plan = plan_of(confined, request, status_fd)
     if options is not None and plan is not None:
-        remember(codex_home, options, plan)
+        remember(config.codex_home, options, plan, config.watched)
 
 
 def called_with(argv: Sequence[str]) -> list[str] | None:

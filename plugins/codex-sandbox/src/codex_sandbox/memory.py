@@ -40,7 +40,7 @@ def state_path(codex_home: str) -> str:
 
 
 def facts(options: Iterable[str], codex_home: str, files: Iterable[bytes]) -> bytes:
-    """All that a plan depends on. `files` are the code that made it and the program that it runs."""
+    """All that a plan depends on. `files` are the code that made it, the program that it runs, and configuration."""
     system = os.uname()
     parts = [FORMAT, sys.version.encode(), os.fsencode(sys.prefix), *(os.fsencode(word) for word in options), b""]
     parts += [text.encode() for text in (system.release, system.version, system.machine)]
@@ -48,7 +48,6 @@ def facts(options: Iterable[str], codex_home: str, files: Iterable[bytes]) -> by
     parts += [_link(f"/proc/self/ns/{name}") for name in _NAMESPACES]
     parts += [_content("/proc/sys/kernel/random/boot_id"), os.getcwdb(), _stamp(b".")]
     parts += [b"%s=%s" % pair for pair in sorted(os.environb.items()) if pair[0] not in _VOLATILE]
-    parts += [_stamp(os.fsencode(os.path.join(codex_home, "config.toml")))]
     parts += [b"%s %s" % (path, _stamp(path)) for path in (*(os.fsencode(p) for p in sys.path), *files)]
     return b"\n".join(part.replace(b"\n", b"\\n") for part in parts)
 
@@ -77,9 +76,10 @@ def recall(codex_home: str, options: Sequence[str]) -> Plan | None:
         return None
 
 
-def remember(codex_home: str, options: Sequence[str], plan: Plan) -> None:
-    """Keep a plan, in place of the last one. A folder that cannot be written is only slower."""
-    files = [*loaded_modules(), *plan.argv[:1]]
+def remember(codex_home: str, options: Sequence[str], plan: Plan, configuration: Iterable[str]) -> None:
+    """Keep a plan, in place of the last one. `configuration` are the files that settings come from, or would. A
+    folder that cannot be written is only slower."""
+    files = [*loaded_modules(), *plan.argv[:1], *map(os.fsencode, configuration)]
     fields = [facts(options, codex_home, files), b"\0".join(files), *_encoded(plan)]
     path = state_path(codex_home)
     beside = f"{path}.{os.getpid()}"

@@ -81,7 +81,7 @@ def _run(invocation: Invocation, task: Task, request: ExecRequest) -> int:
 
     def remember(confined: ConfinedCommand, status_fd: int) -> None:
         if not warnings:  # which would have to be given again
-            keep(confined, request, status_fd, task.engine.config.codex_home)
+            keep(confined, request, status_fd, task.engine.config)
 
     # Signals are to reach the thread that waits for them, so the one that calls hooks goes first.
     invocation.plugins.close()
