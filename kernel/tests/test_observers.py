@@ -6,9 +6,10 @@ import threading
 import anyio
 import pytest
 
-from codex_kernel.protocol.events import AgentMessageDelta, ThreadStarted, TurnCompleted
+from codex_kernel.protocol.events import AgentMessageDelta, Notice, ThreadStarted, TurnCompleted
 from codex_kernel.telemetry import QUEUE_SIZE, TelemetryHub
 from codex_plugin_sdk import (
+    ContextSourceSpec,
     ExecRequest,
     RunIntent,
     TelemetrySinkSpec,
@@ -130,3 +131,15 @@ async def test_a_process_that_a_tool_forgot_ends_with_its_thread(tmp_path):
         await h.turn()
         assert os.path.exists(f"/proc/{Leaky.pid}")
     assert not os.path.exists(f"/proc/{Leaky.pid}")
+
+
+@pytest.mark.anyio
+async def test_a_context_source_that_cannot_be_made_is_left_out_and_said(tmp_path):
+    def broken():
+        raise ImportError("no module named poetry")
+
+    source = plugin(codex_context_sources=[ContextSourceSpec(name="verse", factory=broken)])
+    async with open_thread(ScriptedModel([say("ok")]), source, home=str(tmp_path)) as h:
+        await h.turn()
+    assert isinstance(h.events[-1].msg, TurnCompleted)
+    assert any("verse" in notice.message and "poetry" in notice.message for notice in h.of(Notice))

@@ -141,7 +141,7 @@ class Engine:
             lifecycle=gate.lifecycle,
             make_proxy=self._proxy,
             context=ContextBook(
-                self._sources(),
+                self._sources(notices),
                 history.texts() if recorded else (),
                 {"trusted": self.config.trusted, "skill_folders": self._skill_folders(notices)},
             ),
@@ -237,8 +237,15 @@ class Engine:
         )
         return [(name, offer.spec.factory(setup)) for name, offer in self.plugins.policies().items()]
 
-    def _sources(self) -> list[tuple[str, ContextSource]]:
-        return [(offer.spec.name, offer.spec.factory()) for offer in self.plugins.context_sources()]
+    def _sources(self, notices: list[str]) -> list[tuple[str, ContextSource]]:
+        made = []
+        for offer in self.plugins.context_sources():
+            try:
+                made.append((offer.spec.name, offer.spec.factory()))
+            except Exception as error:  # noqa: BLE001 - a source is an observer: the thread goes on without it
+                name, why = offer.spec.name, f"{type(error).__name__}: {error}"
+                notices.append(f"context source {name} of {offer.origin} is left out: {why}")
+        return made
 
     def _lifecycle(self, recorder: Recorder, sandbox: SandboxChooser, cwd: str, *, resumed: bool) -> Lifecycle:
         async def spawn(request: ExecRequest, policy: SandboxPolicy) -> Process:
