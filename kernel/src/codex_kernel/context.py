@@ -37,19 +37,21 @@ class ContextBook:
                 notices.append(f"context source {name} failed and is left out: {type(error).__name__}: {error}")
                 continue
             for fragment in fragments:
-                if fragment.text and self._is_news(name, fragment):
-                    parts.setdefault(fragment.role, []).append(fragment.text)
+                if self._is_news(name, fragment):
+                    if fragment.text:
+                        parts.setdefault(fragment.role, []).append(fragment.text)
                     if fragment.notice:
                         notices.append(fragment.notice)
         return [_message(role, texts) for role, texts in parts.items() if texts], notices
 
     def _is_news(self, source: str, fragment: Fragment) -> bool:
         key = (source, fragment.kind)
-        if self._latest.get(key) == fragment.text:
+        content = fragment.text or fragment.notice
+        if self._latest.get(key, "") == content:
             return False
         first = key not in self._latest
-        self._latest[key] = fragment.text
-        return not (first and fragment.text in self._told)
+        self._latest[key] = content
+        return not (first and content in self._told)
 
     def forget(self) -> None:
         """The history was shortened: everything is news again."""

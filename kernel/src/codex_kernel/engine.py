@@ -127,7 +127,7 @@ class Engine:
         policies = self._policies(cwd)
         sandbox = self.sandbox(recorder.emit_nowait)
         gate = Gate(policies, recorder, settings.may_allow)
-        gate.lifecycle = self._lifecycle(recorder, sandbox, cwd, resumed=options.resume is not None)
+        gate.lifecycle = self._lifecycle(recorder, sandbox, cwd, options)
         state = ThreadState(
             settings=settings,
             requirements=self.config.requirements,
@@ -247,7 +247,7 @@ class Engine:
                 notices.append(f"context source {name} of {offer.origin} is left out: {why}")
         return made
 
-    def _lifecycle(self, recorder: Recorder, sandbox: SandboxChooser, cwd: str, *, resumed: bool) -> Lifecycle:
+    def _lifecycle(self, recorder: Recorder, sandbox: SandboxChooser, cwd: str, options: ThreadOptions) -> Lifecycle:
         async def spawn(request: ExecRequest, policy: SandboxPolicy) -> Process:
             return await (await sandbox.backend(policy)).spawn(request, policy)
 
@@ -268,9 +268,10 @@ class Engine:
                     sandbox_policy=settings.sandbox_policy,
                     rollout_path=recorder.path,
                     trusted=config.trusted,
+                    originator=options.originator,
                 )
                 hooks.append((name, offer.spec.factory(setup)))
-        return Lifecycle(hooks, recorder, resumed=resumed)
+        return Lifecycle(hooks, recorder, resumed=options.resume is not None)
 
     def _skill_folders(self, notices: list[str]) -> dict[str, str]:
         found: dict[str, str] = {}

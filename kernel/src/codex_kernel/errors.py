@@ -32,6 +32,7 @@ class ExitCode(IntEnum):
     SANDBOX = 7
     STORE = 8
     LIMIT = 9
+    UNTRUSTED = 10
     INTERRUPTED = 130
 
 

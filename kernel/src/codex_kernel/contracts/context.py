@@ -34,7 +34,8 @@ class Fragment(Value):
     """A piece of context for the model.
 
     `role` is developer (ours) or user (the project's); `kind` names it within its source, and a fragment
-    whose text changed between turns is sent again. `notice` is shown to the user (say, that a file was cut).
+    whose text changed between turns is sent again. `notice` is shown to the user (say, that a file was cut); one
+    without text is for the user alone.
     """
 
     kind: str

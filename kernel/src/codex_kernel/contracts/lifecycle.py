@@ -73,7 +73,7 @@ class LifecycleOutcome(Value):
 class LifecycleSetup(Value):
     """What a factory gets. `config` is the whole merged table and `origin(key)` the file and line that set a key.
     `spawn` runs a program under a sandbox policy, by the thread's own backend; `trusted` says whether the
-    project is."""
+    project is; `originator` names the client, as the server is told it."""
 
     thread_id: str
     codex_home: str
@@ -87,6 +87,7 @@ class LifecycleSetup(Value):
     sandbox_policy: SandboxPolicy
     rollout_path: str | None = None
     trusted: bool = False
+    originator: str = ""
 
 
 class LifecycleHooks(Protocol):

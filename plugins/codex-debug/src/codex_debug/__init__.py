@@ -1,0 +1,1 @@
+"""The commands `codex completion` and `codex debug`, as a plugin of codex-agent."""

@@ -1,0 +1,91 @@
+"""A thread that is prepared as for a turn, and never speaks to anyone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from codex_plugin_sdk import Config, Engine, ThreadOptions, UserError
+
+if TYPE_CHECKING:
+    from codex_plugin_sdk import Invocation, ModelEvent, ModelProvider, ModelRequest, OpenedThread
+
+DEFAULT_LOCAL = "ollama"
+
+
+class MutedProvider:
+    """A provider without its way to the server: the kernel builds a request for it, and that is all."""
+
+    def __init__(self, provider: ModelProvider) -> None:
+        self.wrapped = provider
+        self.model_info = provider.model_info
+        self.aclose = provider.aclose
+
+    def stream(self, request: ModelRequest) -> AsyncIterator[tuple[ModelEvent, ...]]:
+        """Raises `UserError`: nothing is sent."""
+        raise UserError(f"debug sends nothing to {request.model}")
+
+
+def prepare(invocation: Invocation, given: Mapping[str, Any], cwd: str) -> tuple[OpenedThread, list[str]]:
+    """The thread, ephemeral and muted, and the lifecycle plugins that were left out. The caller closes it.
+    Raises what stands in the way of a first request: `UserError`, `PluginError`."""
+    config = _config(invocation, given, cwd)
+    left_out = _without_hooks(config, invocation)
+    engine = Engine(config=config, plugins=invocation.plugins, environ=invocation.environ)
+    opened = engine.prepare(ThreadOptions(cwd=cwd, ephemeral=True))
+    opened.state.provider = MutedProvider(opened.state.provider)
+    return opened, left_out
+
+
+def _without_hooks(config: Config, invocation: Invocation) -> list[str]:
+    """Take the tables of lifecycle plugins away, so that the thread starts no programs; who had one."""
+    left_out = []
+    for name, offer in invocation.plugins.lifecycle().items():
+        tables = [table for table in offer.spec.tables if table in config.data]
+        if tables:
+            left_out.append(name)
+        for table in tables:
+            del config.data[table]
+    return left_out
+
+
+def _config(invocation: Invocation, given: Mapping[str, Any], cwd: str) -> Config:
+    config = invocation.load_config(
+        cwd=cwd,
+        overrides=given["overrides"],
+        profile=given["profile"],
+        enable=given["enable"],
+        disable=given["disable"],
+    )
+    for key, found in _flags(invocation.flags, config, cwd).items():
+        config.merge_key(key, found, "the command line")
+    return config
+
+
+def _flags(flags: Mapping[str, Any], config: Config, cwd: str) -> dict[str, Any]:
+    """The root options as configuration, by the same keys as a session takes them."""
+    named = {"model": "model", "sandbox": "sandbox_mode", "approval": "approval_policy"}
+    found = {key: flags[name] for name, key in named.items() if name in flags}
+    if flags.get("bypass"):
+        found |= {"sandbox_mode": "danger-full-access", "approval_policy": "never"}
+    if flags.get("oss") or flags.get("local_provider"):
+        found["model_provider"] = flags.get("local_provider") or config.get("oss_provider", str) or DEFAULT_LOCAL
+    if folders := flags.get("add_dir", ()):
+        key = "sandbox_workspace_write.writable_roots"
+        more = (os.path.abspath(os.path.join(cwd, os.path.expanduser(path))) for path in folders)
+        found[key] = [*config.strings(key), *more]
+    return found
+
+
+def folder(invocation: Invocation, given: Mapping[str, Any]) -> str:
+    """The working folder, absolute: of `-C`, else the present one. Raises `UserError` when that is gone."""
+    chosen: str | None = given["cwd"] or invocation.flags.get("cwd")
+    if chosen is None:
+        try:
+            return os.getcwd()
+        except OSError as error:
+            raise UserError(
+                "the working directory is gone", hint="cd to a folder that exists, or name one with -C"
+            ) from error
+    return os.path.abspath(os.path.expanduser(chosen))

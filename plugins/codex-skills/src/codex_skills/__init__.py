@@ -1,0 +1,1 @@
+"""Skills, as a plugin of codex-agent."""
