@@ -5,20 +5,19 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from codex_kernel.contracts.model import ProviderSetup
 from codex_kernel.errors import AuthenticationFailed, ConfigError
 
-OPENAI_KEY_VARIABLES = ("CODEX_API_KEY", "OPENAI_API_KEY")
-AUTH_FILE = "auth.json"
+from ..credentials import checked_key, credentials_store, load_credential, require_api_key_login
 
 
 def find_api_key(setup: ProviderSetup) -> str | None:
     """The key to send, or None where the server wants none.
 
     In order: the variable named by `env_key`; `experimental_bearer_token`; and for a provider with
-    `requires_openai_auth` CODEX_API_KEY, OPENAI_API_KEY, then `OPENAI_API_KEY` in `$CODEX_HOME/auth.json`.
+    `requires_openai_auth` CODEX_API_KEY, OPENAI_API_KEY, then where `cli_auth_credentials_store` keeps it: by
+    default `OPENAI_API_KEY` in `$CODEX_HOME/auth.json`. `forced_login_method = "chatgpt"` rules these out.
     Raises `AuthenticationFailed` when the place that should hold a key holds none.
     """
     info = setup.info
@@ -28,23 +27,20 @@ def find_api_key(setup: ProviderSetup) -> str | None:
             raise AuthenticationFailed(
                 f"Missing environment variable: `{info.env_key}`.", hint=info.env_key_instructions or ""
             )
-        return _checked(key, f"environment variable `{info.env_key}`")
+        return checked_key(key, f"environment variable `{info.env_key}`")
     if info.experimental_bearer_token:
-        return _checked(info.experimental_bearer_token.strip(), "`experimental_bearer_token`")
+        return checked_key(info.experimental_bearer_token.strip(), "`experimental_bearer_token`")
     if not info.requires_openai_auth:
         return None
-    for name in OPENAI_KEY_VARIABLES:
-        key = setup.environ.get(name, "").strip()
-        if key:
-            return _checked(key, f"environment variable `{name}`")
-    path = os.path.join(_codex_home(setup.environ), AUTH_FILE)
-    key = _key_in_file(path)
-    if not key:
+    require_api_key_login(setup.options)
+    home = setup.options.get("codex_home") or _codex_home(setup.environ)
+    found = load_credential(home, credentials_store(setup.options), setup.environ)
+    if found is None:
         raise AuthenticationFailed(
             f"No API key for {info.name or info.id}.",
-            hint=f"set OPENAI_API_KEY or CODEX_API_KEY, or put OPENAI_API_KEY into {path}",
+            hint="set OPENAI_API_KEY or CODEX_API_KEY, or store one: codex login --with-api-key",
         )
-    return _checked(key, path)
+    return found.key
 
 
 def _codex_home(environ: Mapping[str, str]) -> str:
@@ -52,28 +48,6 @@ def _codex_home(environ: Mapping[str, str]) -> str:
     if named:
         return named
     return os.path.join(environ.get("HOME") or os.path.expanduser("~"), ".codex")
-
-
-def _key_in_file(path: str) -> str:
-    import orjson
-
-    try:
-        with open(path, "rb") as file:
-            found: Any = orjson.loads(file.read())
-    except FileNotFoundError:
-        return ""
-    except OSError as error:
-        raise AuthenticationFailed(f"{path} cannot be read: {error.strerror}", hint="check its permissions") from error
-    except orjson.JSONDecodeError as error:
-        raise AuthenticationFailed(f"{path} is not JSON: {error}", hint="remove it or write it anew") from error
-    key = found.get("OPENAI_API_KEY") if isinstance(found, Mapping) else None
-    return key.strip() if isinstance(key, str) else ""
-
-
-def _checked(key: str, where: str) -> str:
-    if not key.isascii() or not key.isprintable() or " " in key:
-        raise AuthenticationFailed(f"The key in {where} holds a blank or a character that no key has.")
-    return key
 
 
 def user_agent(setup: ProviderSetup) -> str:

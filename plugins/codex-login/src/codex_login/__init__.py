@@ -1,0 +1,1 @@
+"""The commands login and logout, and the check `auth` of `codex doctor`."""
