@@ -1,0 +1,1 @@
+"""The tool app_server, as a plugin of codex-agent."""

@@ -1,0 +1,224 @@
+"""Thread items, settings and errors in the wire's words."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from codex_plugin_sdk import (
+    AgentMessageItem,
+    ApprovalPolicy,
+    CommandExecutionItem,
+    ContextCompactionItem,
+    ErrorInfo,
+    FileChange,
+    FileChangeItem,
+    ImageInput,
+    ImageViewItem,
+    ItemStatus,
+    LocalImageInput,
+    McpToolCallItem,
+    NetworkMode,
+    ReasoningItem,
+    SandboxMode,
+    SandboxPolicy,
+    TextInput,
+    ThreadItem,
+    TokenUsage,
+    ToolCallItem,
+    UserInput,
+    UserMessageItem,
+    WebSearchItem,
+)
+
+_STATUS = {
+    ItemStatus.IN_PROGRESS: "inProgress",
+    ItemStatus.COMPLETED: "completed",
+    ItemStatus.FAILED: "failed",
+    ItemStatus.DECLINED: "declined",
+}
+_SOURCES = {"unified_exec_startup": "unifiedExecStartup", "unified_exec_interaction": "unifiedExecInteraction"}
+_ERROR_KINDS = {
+    "ContextWindowExceeded": "contextWindowExceeded",
+    "RateLimited": "usageLimitExceeded",
+    "AuthenticationFailed": "unauthorized",
+    "SandboxUnavailable": "sandboxError",
+    "SandboxDenied": "sandboxError",
+}
+
+
+def wire_item(item: ThreadItem) -> dict[str, Any] | None:
+    """An item as clients read it; None for what they are told in another way."""
+    match item:
+        case UserMessageItem():
+            return {"type": "userMessage", "id": item.id, "content": [wire_input(entry) for entry in item.content]}
+        case AgentMessageItem():
+            return {"type": "agentMessage", "id": item.id, "text": item.text}
+        case ReasoningItem():
+            return {
+                "type": "reasoning",
+                "id": item.id,
+                "summary": list(item.summary),
+                "content": list(item.raw_content),
+            }
+        case CommandExecutionItem():
+            return _command(item)
+        case FileChangeItem():
+            changes = [_change(change) for change in item.changes]
+            return {"type": "fileChange", "id": item.id, "changes": changes, "status": _STATUS[item.status]}
+        case McpToolCallItem():
+            return _mcp_call(item)
+        case ToolCallItem():
+            return _tool_call(item)
+        case WebSearchItem():
+            return {"type": "webSearch", "id": item.id, "query": item.query, "action": _search(item.action)}
+        case ImageViewItem():
+            return {"type": "imageView", "id": item.id, "path": item.path}
+        case ContextCompactionItem():
+            return {"type": "contextCompaction", "id": item.id}
+        case _:
+            return None
+
+
+def wire_input(given: UserInput) -> dict[str, Any]:
+    """A part of what the user sent."""
+    match given:
+        case TextInput():
+            return {"type": "text", "text": given.text, "text_elements": []}
+        case LocalImageInput():
+            return {"type": "localImage", "path": given.path}
+        case ImageInput():
+            return {"type": "image", "url": given.url}
+
+
+def _command(item: CommandExecutionItem) -> dict[str, Any]:
+    running = item.status is ItemStatus.IN_PROGRESS
+    text = shown_command(item.command)
+    return {
+        "type": "commandExecution",
+        "id": item.id,
+        "command": text,
+        "cwd": item.cwd,
+        "processId": item.process_id,
+        "source": _SOURCES.get(item.source, "agent"),
+        "status": _STATUS[item.status],
+        "commandActions": [{"type": "unknown", "command": text}],
+        "aggregatedOutput": None if running else item.aggregated_output,
+        "exitCode": item.exit_code,
+        "durationMs": None if running else item.duration_ms,
+    }
+
+
+def shown_command(argv: Sequence[str]) -> str:
+    """A command line for people, as Codex writes it."""
+    return shlex.join(argv)
+
+
+def _change(change: FileChange) -> dict[str, Any]:
+    kind: dict[str, Any] = {"type": change.kind}
+    if change.kind == "update":
+        kind["move_path"] = change.move_path
+    return {"path": change.path, "kind": kind, "diff": change.unified_diff or change.content}
+
+
+def _mcp_call(item: McpToolCallItem) -> dict[str, Any]:
+    return {
+        "type": "mcpToolCall",
+        "id": item.id,
+        "server": item.server,
+        "tool": item.tool,
+        "arguments": item.arguments,
+        "status": _STATUS[item.status],
+        "result": item.result,
+        "error": None if item.error is None else {"message": item.error},
+        "durationMs": item.duration_ms,
+    }
+
+
+def _tool_call(item: ToolCallItem) -> dict[str, Any]:
+    running = item.status is ItemStatus.IN_PROGRESS
+    return {
+        "type": "dynamicToolCall",
+        "id": item.id,
+        "tool": item.tool,
+        "arguments": item.arguments,
+        "status": "failed" if item.status is ItemStatus.DECLINED else _STATUS[item.status],
+        "contentItems": None if running else [{"type": "inputText", "text": item.output}],
+        "success": None if running else item.status is ItemStatus.COMPLETED,
+    }
+
+
+def _search(action: object) -> dict[str, Any] | None:
+    if not isinstance(action, Mapping):
+        return None
+    match action.get("type"):
+        case "search":
+            return {"type": "search", "query": action.get("query"), "queries": action.get("queries")}
+        case "open_page":
+            return {"type": "openPage", "url": action.get("url")}
+        case "find_in_page":
+            return {"type": "findInPage", "url": action.get("url"), "pattern": action.get("pattern")}
+        case _:
+            return {"type": "other"}
+
+
+def wire_usage(usage: TokenUsage) -> dict[str, int]:
+    """Token counts."""
+    return {
+        "totalTokens": usage.total_tokens,
+        "inputTokens": usage.input_tokens,
+        "cachedInputTokens": usage.cached_input_tokens,
+        "cacheWriteInputTokens": 0,
+        "outputTokens": usage.output_tokens,
+        "reasoningOutputTokens": usage.reasoning_output_tokens,
+    }
+
+
+def wire_error(error: ErrorInfo) -> dict[str, Any]:
+    """An error of a turn."""
+    kind: object = _ERROR_KINDS.get(error.kind, "other")
+    if error.kind in ("ProviderError", "StreamClosed") and error.http_status is not None:
+        kind = {"httpConnectionFailed": {"httpStatusCode": error.http_status}}
+    return {"message": error.message, "codexErrorInfo": kind, "additionalDetails": error.hint or None}
+
+
+def wire_sandbox(policy: SandboxPolicy) -> dict[str, Any]:
+    """A sandbox policy."""
+    network = policy.network is not NetworkMode.OFF
+    match policy.mode:
+        case SandboxMode.DANGER_FULL_ACCESS:
+            return {"type": "dangerFullAccess"}
+        case SandboxMode.READ_ONLY:
+            return {"type": "readOnly", "networkAccess": network}
+        case _:
+            return {
+                "type": "workspaceWrite",
+                "writableRoots": list(policy.writable_roots),
+                "networkAccess": network,
+                "excludeTmpdirEnvVar": policy.exclude_tmpdir_env_var,
+                "excludeSlashTmp": policy.exclude_slash_tmp,
+            }
+
+
+def read_sandbox(given: Mapping[str, Any]) -> SandboxPolicy:
+    """The policy that a client asks for."""
+    network = given.get("networkAccess") in (True, "enabled")
+    match given.get("type"):
+        case "dangerFullAccess" | "externalSandbox":
+            return SandboxPolicy(mode=SandboxMode.DANGER_FULL_ACCESS)
+        case "workspaceWrite":
+            return SandboxPolicy(
+                mode=SandboxMode.WORKSPACE_WRITE,
+                writable_roots=tuple(given.get("writableRoots") or ()),
+                network_access=network,
+                exclude_tmpdir_env_var=bool(given.get("excludeTmpdirEnvVar")),
+                exclude_slash_tmp=bool(given.get("excludeSlashTmp")),
+            )
+        case _:
+            return SandboxPolicy(mode=SandboxMode.READ_ONLY, network_access=network)
+
+
+def wire_approval(policy: ApprovalPolicy) -> str:
+    """An approval policy; the wire has no on-failure any more."""
+    return "on-request" if policy is ApprovalPolicy.ON_FAILURE else policy.value

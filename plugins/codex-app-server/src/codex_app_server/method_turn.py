@@ -1,0 +1,125 @@
+"""Turns: start, steer, interrupt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from codex_plugin_sdk import (
+    ApprovalPolicy,
+    ImageInput,
+    Steer,
+    TextInput,
+    TurnOverrides,
+    UserInput,
+    UserTurn,
+    local_image,
+)
+
+from .items import read_sandbox
+from .method_thread import APPROVAL
+from .methods import method
+from .scopes import THREAD
+from .server import Reply
+from .settings import folder
+from .shapes import ANY, OBJECT, STRING, array, record
+from .translate import TurnRecord
+from .wire import RpcError
+
+if TYPE_CHECKING:
+    from .client import Client
+    from .server import Server
+
+MAX_INPUT_CHARS = 1_048_576
+INPUT = array(record({"type": STRING}, text=STRING, url=STRING, path=STRING, name=STRING))
+START = record(
+    {"threadId": STRING, "input": INPUT},
+    cwd=STRING,
+    model=STRING,
+    effort=STRING,
+    summary=STRING,
+    approvalPolicy=APPROVAL,
+    sandboxPolicy=OBJECT,
+    outputSchema=ANY,
+)
+STEER = record({"threadId": STRING, "input": INPUT, "expectedTurnId": STRING})
+INTERRUPT = record({"threadId": STRING, "turnId": STRING})
+
+
+@method("turn/start", START, scope=THREAD)
+async def start(server: Server, client: Client, params: Mapping[str, Any]) -> Reply:
+    """A turn with the user's input."""
+    loaded = server.loaded(params["threadId"])
+    approval, sandbox = params.get("approvalPolicy"), params.get("sandboxPolicy")
+    overrides = TurnOverrides(
+        cwd=folder(params) if params.get("cwd") else None,
+        model=params.get("model"),
+        effort=params.get("effort"),
+        summary=params.get("summary"),
+        approval_policy=ApprovalPolicy(approval) if isinstance(approval, str) else None,
+        sandbox_policy=None if sandbox is None else read_sandbox(sandbox),
+        output_schema=params.get("outputSchema"),
+    )
+    op = UserTurn(input=read_input(params["input"], loaded.state.cwd), overrides=overrides)
+    active = loaded.active_turn
+    if active is not None:
+        raise RpcError(f"turn {active} is still running: steer or interrupt it")
+
+    async def then() -> None:
+        loaded.subscribe(client)
+        await loaded.submit(op)
+
+    turn = TurnRecord(str(op.turn_id), 0).wire("notLoaded")
+    return Reply({"turn": {**turn, "startedAt": None}}, then)
+
+
+@method("turn/steer", STEER, scope=THREAD)
+async def steer(server: Server, client: Client, params: Mapping[str, Any]) -> dict[str, str]:
+    """More input for the turn under way."""
+    loaded = server.loaded(params["threadId"])
+    active, expected = loaded.active_turn, params["expectedTurnId"]
+    if active is None:
+        raise RpcError("no active turn to steer")
+    if active != expected:
+        raise RpcError(f"expected active turn id `{expected}` but found `{active}`")
+    await loaded.submit(Steer(input=read_input(params["input"], loaded.state.cwd)))
+    return {"turnId": active}
+
+
+@method("turn/interrupt", INTERRUPT, scope=None)
+async def interrupt(server: Server, client: Client, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Stop the turn under way."""
+    await server.loaded(params["threadId"]).interrupt(params["turnId"])
+    return {}
+
+
+def read_input(given: Sequence[Mapping[str, Any]], cwd: str) -> tuple[UserInput, ...]:
+    """The user's input. Raises `RpcError`, `UserError` for an image that cannot be read."""
+    if sum(len(part.get("text") or "") for part in given) > MAX_INPUT_CHARS:
+        data = {"input_error_code": "input_too_large", "max_chars": MAX_INPUT_CHARS}
+        raise RpcError(f"Input exceeds the maximum length of {MAX_INPUT_CHARS} characters.", data=data)
+    return tuple(_part(part, cwd) for part in given)
+
+
+def _part(part: Mapping[str, Any], cwd: str) -> UserInput:
+    match part["type"]:
+        case "text":
+            return TextInput(text=_member(part, "text"))
+        case "image":
+            return ImageInput(url=_member(part, "url"))
+        case "localImage":
+            return local_image(_member(part, "path"), cwd)
+        case "skill":
+            return TextInput(text=f"${_member(part, 'name')}")
+        case "mention":
+            return TextInput(text=f"@{_member(part, 'path')}")
+        case kind:
+            known = ", ".join(f"`{word}`" for word in ("text", "image", "localImage", "skill", "mention"))
+            raise RpcError(f"Invalid request: unknown variant `{kind}`, expected one of {known}")
+
+
+def _member(part: Mapping[str, Any], name: str) -> str:
+    found = part.get(name)
+    if not isinstance(found, str):
+        raise RpcError(f"Invalid request: missing field `{name}`")
+    return found

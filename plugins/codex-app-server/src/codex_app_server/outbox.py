@@ -1,0 +1,66 @@
+"""What waits to be sent to one client: bounded, so that a slow reader costs no memory, and told what it missed."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+import anyio
+
+from .wire import encode
+
+MAX_BYTES = 16 * 1024 * 1024
+"""Beyond this, notifications that only stream are dropped."""
+HARD_BYTES = 64 * 1024 * 1024
+"""Beyond this the client is given up: it does not read what it has asked for."""
+
+
+class ClientTooSlow(Exception):
+    """More waits to be sent than may be kept."""
+
+
+class Outbox:
+    """A queue of encoded messages."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[bytes] = deque()
+        self._bytes = 0
+        self._dropped = 0
+        self._filled = anyio.Event()
+        self._closed = False
+
+    def put(self, message: Mapping[str, Any], *, droppable: bool = False) -> None:
+        """Queue a message. Raises `ClientTooSlow`."""
+        if self._closed:
+            return
+        if droppable and self._bytes > MAX_BYTES:
+            self._dropped += 1
+            return
+        data = encode(message)
+        self._bytes += len(data)
+        if self._bytes > HARD_BYTES:
+            raise ClientTooSlow
+        self._waiting.append(data)
+        self._filled.set()
+
+    def close(self) -> None:
+        """No more will be put; what waits may still be taken."""
+        self._closed = True
+        self._filled.set()
+
+    async def take(self) -> list[bytes] | None:
+        """All that waits; None once it is closed and empty."""
+        while not self._waiting:
+            if self._closed:
+                return None
+            self._filled = anyio.Event()
+            await self._filled.wait()
+        found = list(self._waiting)
+        self._waiting.clear()
+        self._bytes = 0
+        if self._dropped:
+            text = f"{self._dropped} notifications were dropped, because they were not read fast enough"
+            found.append(encode({"method": "warning", "params": {"threadId": None, "message": text}}))
+            self._dropped = 0
+        return found

@@ -1,0 +1,195 @@
+"""A real `codex app-server` process, a client for it, and a scripted model behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codex_plugin_sdk.testing.servers import ScriptedResponsesServer
+
+PROGRAM = Path(sys.executable).with_name("codex")
+LIMIT_S = 30.0
+HANDSHAKE = {"clientInfo": {"name": "tests", "version": "1.0"}, "capabilities": {"experimentalApi": True}}
+
+
+class RpcFailed(Exception):
+    """The server answered with an error; `error` is its member."""
+
+    def __init__(self, error: dict[str, Any]) -> None:
+        super().__init__(error["message"])
+        self.error = error
+
+
+class App:
+    """One client over stdio. `heard` are all notifications and requests of the server in order."""
+
+    def __init__(self, process: asyncio.subprocess.Process, root: Path) -> None:
+        self.process = process
+        self.root, self.home, self.work = root, root / "codex-home", root / "work"
+        self.heard: list[dict[str, Any]] = []
+        self._numbers = iter(range(1, 1_000_000))
+        self._looked_at = 0
+        self._answers: dict[Any, dict[str, Any]] = {}
+
+    async def send(self, message: dict[str, Any] | bytes) -> None:
+        """One message, or raw bytes."""
+        data = message if isinstance(message, bytes) else json.dumps(message).encode() + b"\n"
+        self.process.stdin.write(data)
+        await self.process.stdin.drain()
+
+    async def call(self, method: str, params: Any = None, *, id: Any = None) -> Any:
+        """The result of a request. Raises `RpcFailed`."""
+        id = await self.begin(method, params, id=id)
+        return await self.result(id)
+
+    async def begin(self, method: str, params: Any = None, *, id: Any = None) -> Any:
+        """Send a request; returns its id, for `result`."""
+        id = next(self._numbers) if id is None else id
+        await self.send({"id": id, "method": method, **({} if params is None else {"params": params})})
+        return id
+
+    async def result(self, id: Any) -> Any:
+        """The answer to a request that was sent. Raises `RpcFailed`."""
+        async with asyncio.timeout(LIMIT_S):
+            while id not in self._answers:
+                await self._read()
+        answer = self._answers.pop(id)
+        if "error" in answer:
+            raise RpcFailed(answer["error"])
+        return answer["result"]
+
+    async def until(self, method: str, **wanted: Any) -> dict[str, Any]:
+        """The next message of the server with this method, not looked at before, whose params hold these."""
+        async with asyncio.timeout(LIMIT_S):
+            while True:
+                while self._looked_at < len(self.heard):
+                    message = self.heard[self._looked_at]
+                    self._looked_at += 1
+                    params = message.get("params") or {}
+                    if message["method"] == method and all(params.get(k) == v for k, v in wanted.items()):
+                        return message
+                await self._read()
+
+    async def answer(self, request: dict[str, Any], result: Any) -> None:
+        """Answer a request of the server."""
+        await self.send({"id": request["id"], "result": result})
+
+    async def _read(self) -> None:
+        line = await self.process.stdout.readline()
+        assert line, "the server ended"
+        message = json.loads(line)
+        if "method" in message:
+            self.heard.append(message)
+        else:
+            self._answers[message["id"]] = message
+
+    def methods(self) -> list[str]:
+        """The methods of all that was heard."""
+        return [message["method"] for message in self.heard]
+
+    async def thread(self, **params: Any) -> str:
+        """A new thread's id."""
+        found = await self.call("thread/start", {"cwd": str(self.work), **params})
+        return found["thread"]["id"]
+
+    async def turn(self, thread_id: str, text: str = "go", **params: Any) -> dict[str, Any]:
+        """A whole turn; returns the params of its `turn/completed`."""
+        given = {"threadId": thread_id, "input": [{"type": "text", "text": text}], **params}
+        started = await self.call("turn/start", given)
+        while True:
+            done = (await self.until("turn/completed", threadId=thread_id))["params"]
+            if done["turn"]["id"] == started["turn"]["id"]:
+                return done
+
+
+class Host:
+    """Where servers are started: homes, a folder, a model."""
+
+    def __init__(self, root: Path, model: ScriptedResponsesServer) -> None:
+        self.root, self.model = root, model
+        for name in ("codex-home", "work", "home"):
+            (root / name).mkdir()
+        self.write_config()
+        self.env = {
+            "PATH": f"{PROGRAM.parent}:{os.environ.get('PATH', os.defpath)}",
+            "HOME": str(root / "home"),
+            "CODEX_HOME": str(root / "codex-home"),
+            "LANG": "C.UTF-8",
+            "SHELL": "/bin/sh",
+        }
+
+    def write_config(self, *lines: str) -> None:
+        """config.toml with the scripted model, after these lines."""
+        text = [
+            *lines,
+            'model = "gpt-5.5"',
+            'model_provider = "scripted"',
+            "allow_login_shell = false",
+            "[model_providers.scripted]",
+            'name = "Scripted"',
+            f'base_url = "{self.model.base_url}"',
+            'wire_api = "responses"',
+            "request_max_retries = 0",
+            "stream_max_retries = 0",
+        ]
+        (self.root / "codex-home" / "config.toml").write_text("\n".join(text) + "\n")
+
+    def script(self, *answers: list[Any]) -> None:
+        """What the model answers, request by request: items."""
+        self.model.play(*(self.model.answer(*items) for items in answers))
+
+    @asynccontextmanager
+    async def start(self, *args: str, handshake: bool = True):
+        """A server process with a client."""
+        process = await asyncio.create_subprocess_exec(
+            str(PROGRAM),
+            *args,
+            "app-server",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            env=self.env,
+            cwd=self.root / "work",
+            limit=256 * 1024 * 1024,
+        )
+        app = App(process, self.root)
+        try:
+            if handshake:
+                await app.call("initialize", HANDSHAKE)
+                await app.send({"method": "initialized"})
+            yield app
+        finally:
+            process.stdin.close()
+            try:
+                async with asyncio.timeout(LIMIT_S):
+                    await process.wait()
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+            process._transport.close()
+
+
+@pytest.fixture
+def model():
+    """A scripted model server."""
+    with ScriptedResponsesServer() as server:
+        yield server
+
+
+@pytest.fixture
+def host(tmp_path, model):
+    """A place with homes, a folder and a model."""
+    return Host(tmp_path, model)
+
+
+@pytest.fixture
+async def app(host, anyio_backend):
+    """A server, greeted."""
+    async with host.start() as found:
+        yield found
