@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 
 from codex_kernel.config import ConfigSources, load_config, reload_config
 from codex_kernel.contracts.config import ConfigLayer, Diagnostic, SourcedConfig
+from codex_kernel.discovery import Candidate
 from codex_kernel.errors import ConfigError, PluginLoadError
 from codex_kernel.plugins import PluginManager
 from codex_kernel.protocol.events import Notice, OpRejected, TurnCompleted
 from codex_kernel.protocol.ops import TurnOverrides
 from codex_kernel.protocol.policy import ApprovalPolicy, NetworkMode, SandboxMode, SandboxPolicy
+from codex_kernel.requirements import allowed_plugins
 from codex_kernel.settings import read_settings
 from codex_kernel.toml_files import positions
 from codex_plugin_sdk import ConfigSourceSpec, hookimpl
@@ -173,6 +175,22 @@ def test_requirements_that_are_wrong_stop_everything(tmp_path, text):
         load(tmp_path, requirements=text)
 
 
+def test_a_managed_machine_refuses_to_start_without_the_plugin(tmp_path):
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/managed.toml").write_text("")
+    with pytest.raises(ConfigError, match="codex-managed"):
+        load(tmp_path)
+
+
+def test_plugins_that_are_not_allowed_are_blocked(tmp_path):
+    assert allowed_plugins(str(tmp_path)) is None
+    (tmp_path / "requirements.toml").write_text('allowed_plugins = ["Acme_Good"]')
+    found = allowed_plugins(str(tmp_path))
+    candidates = [Candidate(name=n, module="nowhere", dist=f"acme-{n}", version="1") for n in ("good", "bad")]
+    plugged = PluginManager(candidates, allowed=found)
+    assert {r.name: r.status for r in plugged.reports(call_hooks=False)} == {"good": "failed", "bad": "blocked"}
+
+
 @pytest.mark.anyio
 async def test_a_turn_cannot_ask_for_what_is_not_permitted(tmp_path):
     async with _thread(tmp_path, ScriptedModel([say("ok")]), 'allowed_sandbox_modes = ["read-only"]') as h:
@@ -275,3 +293,15 @@ def _thread(tmp_path, model, requirements):
         plugged.close()
 
     return opened()
+
+
+def test_handlers_of_layers_join_and_know_their_places(tmp_path):
+    text = "\n[[hooks.Stop]]\nhooks = [{ type = 'command', command = 'mine' }]\n"
+    theirs = ConfigLayer(
+        kind="project", source="/p/config.toml", table=tomllib.loads(text.replace("mine", "theirs")), text="#\n" + text
+    )
+    config = load(tmp_path, Source(SourcedConfig(layers=(theirs,))), user=text)
+    commands = [group["hooks"][0]["command"] for group in config.get("hooks.Stop", list)]
+    assert commands == ["mine", "theirs"]
+    assert config.origin("hooks.Stop.0") == f"{tmp_path}/config.toml:2"
+    assert config.origin("hooks.Stop.1.hooks.0.command") == "/p/config.toml:4"

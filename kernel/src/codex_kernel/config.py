@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SYSTEM_DIR = "/etc/codex"
+MANAGED = "managed.toml"
 FLAGS = "the command line"
+APPENDED = ("hooks",)
+"""The arrays of this table hold handlers: those of a layer join those of weaker ones, and silence none."""
 _BARE_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
 _TOML_WORDS = frozenset({"true", "false", "inf", "nan"})
 _TYPE_WORDS = {str: "a string", int: "an integer", bool: "true or false", dict: "a table", list: "an array"}
@@ -78,7 +81,9 @@ class Config:
         self.notices: list[str] = []
         self.requirements = Requirements()
         self._origins: dict[str, ConfigLayer] = {}
-        self._places: dict[str, dict[str, tuple[int, int]]] = {}
+        self._first: dict[str, ConfigLayer] = {}
+        self._shifted: dict[str, tuple[ConfigLayer, str]] = {}
+        self._places: dict[tuple[str, str], dict[str, tuple[int, int]]] = {}
         self._stamps: dict[str, object] = {}
 
     # -- building --------------------------------------------------------------------------------
@@ -87,7 +92,7 @@ class Config:
         """Lay more layers in, each over those of its kind and of weaker ones."""
         self.layers += layers
         self.layers.sort(key=lambda layer: LAYER_KINDS.index(layer.kind))
-        self.data, self._origins = {}, {}
+        self.data, self._origins, self._first, self._shifted = {}, {}, {}, {}
         for layer in self.layers:
             self._merge(self.data, layer.table, (), layer)
 
@@ -109,28 +114,40 @@ class Config:
         for key, given in table.items():
             here = (*path, key)
             self._origins[".".join(here)] = layer
+            if path == APPENDED:
+                self._first.setdefault(".".join(here), layer)
             if isinstance(given, Mapping):
                 below = into.get(key)
                 if not isinstance(below, dict):
                     below = into[key] = {}
                 self._merge(below, given, here, layer)
+            elif path == APPENDED and isinstance(given, list) and isinstance(into.get(key), list):
+                for index in range(len(given)):
+                    self._shifted[f"{'.'.join(here)}.{len(into[key]) + index}"] = (layer, f"{'.'.join(here)}.{index}")
+                into[key] = [*into[key], *given]
             else:
                 into[key] = given
 
     # -- provenance ------------------------------------------------------------------------------
 
     def origin(self, key: str) -> str:
-        """Where the value of a key was set, with the line if it was a file; empty for a default."""
+        """Where the value of a key was set, with the line if it was a file; empty for a default. Keys may
+        lead into arrays of handlers: `hooks.Stop.1.hooks.0.command`."""
         layer = self._origins.get(key)
+        parts = key.split(".")
+        if layer is None and parts[0] in APPENDED and len(parts) > 2:
+            entry = ".".join(parts[:3])
+            layer, local = self._shifted.get(entry, (self._first.get(".".join(parts[:2])), entry))
+            key = ".".join([local, *parts[3:]])
         return "" if layer is None else self.place(layer, key).rpartition(":")[0] if layer.text else layer.source
 
     def place(self, layer: ConfigLayer, key: str) -> str:
         """Where a layer sets a key: `FILE:LINE:COLUMN`, or the layer in words."""
         if not layer.text:
             return layer.source
-        places = self._places.get(layer.source)
+        places = self._places.get((layer.kind, layer.source))
         if places is None:
-            places = self._places[layer.source] = positions(layer.text)
+            places = self._places[layer.kind, layer.source] = positions(layer.text)
         parts = key.split(".")
         while parts and ".".join(parts) not in places:
             parts.pop()  # in an inline table: its own place
@@ -233,6 +250,13 @@ def load_config(sources: ConfigSources, plugins: PluginManager | None = None) ->
         config.merge_key(key, given, FLAGS)
     required = _requirements_file(config)
     offers = plugins.config_sources() if plugins is not None else []
+    managed = os.path.join(sources.system_dir, MANAGED)
+    if plugins is not None and os.path.lexists(managed) and not any(offer.spec.name == "managed" for offer in offers):
+        raise ConfigError(
+            "the administrator's configuration needs a plugin that is not loaded",
+            where=managed,
+            hint="pip install codex-managed, and leave out --no-plugin",
+        )
     made = [offer.spec.factory() for offer in offers]
     for source in made:
         request = ConfigRequest(

@@ -21,13 +21,13 @@ class ContextBook:
         facts: Mapping[str, Any] | None = None,
     ) -> None:
         self._sources = sources
-        self._facts = facts or {}
+        self.facts = facts or {}
         self._told = set(told)
         self._latest: dict[tuple[str, str], str] = {}
 
     def news(self, request: ContextRequest) -> tuple[list[Message], list[str]]:
         """Messages for the history (one of the developer's parts, one of the user's) and notices for the user."""
-        request = request.replace(**self._facts)
+        request = request.replace(**self.facts)
         parts: dict[str, list[str]] = {"developer": [], "user": []}
         notices: list[str] = []
         for name, source in self._sources:

@@ -174,12 +174,15 @@ class Engine:
             fresh.requirements.check_turn(settings)
         except CodexError as error:
             return [f"the configuration was changed and cannot be used; what held before holds on: {error}"]
+        state.context.facts = {**state.context.facts, "trusted": fresh.trusted}
+        news = [text for text in fresh.notices if text not in self.config.notices]
         names = [key for key in {*fresh.data, *self.config.data} if fresh.data.get(key) != self.config.data.get(key)]
         self.config, self.settings = fresh, read_settings(fresh)
         keep = {"provider_id": state.settings.provider_id, "provider": state.settings.provider}
         state.settings, state.config = settings.replace(**keep), fresh.data
         state.requirements = fresh.requirements
-        return [f"the configuration was read anew: {', '.join(sorted(names))} changed", *fresh.notices] if names else []
+        changed = [f"the configuration was read anew: {', '.join(sorted(names))} changed"] if names else []
+        return [*changed, *news]
 
     def _check_sections(self) -> None:
         """Check the tables of plugins that are set. Raises `ConfigError` with file and line."""

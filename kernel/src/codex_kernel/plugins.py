@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -37,6 +38,7 @@ from .specs import (
     ToolSpec,
 )
 
+REQUIREMENTS = "/etc/codex/requirements.toml"
 BLOCK_VARIABLE = "CODEX_NO_PLUGINS"
 
 _KIND_OF_PREFIX = {
@@ -100,6 +102,7 @@ class PluginManager:
         blocked: Iterable[str] = (),
         bundled: frozenset[str] | None = None,
         bundled_only: bool = False,
+        allowed: frozenset[str] | None = None,
         builtins: Mapping[str, object] | None = None,
         timeout_s: float = HOOK_TIMEOUT_S,
     ) -> None:
@@ -107,6 +110,7 @@ class PluginManager:
         self._candidates = sorted(candidates, key=lambda c: (c.dist not in self._bundled, c.dist, c.name))
         self._blocked = frozenset(blocked)
         self._bundled_only = bundled_only
+        self._allowed = allowed
         self._builtins = builtins or {}
         self._timeout_s = timeout_s
         self._reports: dict[str, PluginReport] = {}
@@ -119,12 +123,18 @@ class PluginManager:
         cls, environ: Mapping[str, str], *, no_plugin: Iterable[str] = (), no_plugins: bool = False
     ) -> PluginManager:
         """The installed plugins, less those that flags and the variable `CODEX_NO_PLUGINS` block."""
+        allowed = None
+        if os.path.lexists(REQUIREMENTS):  # late: few machines have one
+            from .requirements import allowed_plugins
+
+            allowed = allowed_plugins(os.path.dirname(REQUIREMENTS))
         listed = (name.strip() for name in environ.get(BLOCK_VARIABLE, "").split(","))
         return cls(
             discover(),
             blocked=[*no_plugin, *filter(None, listed)],
             bundled=bundled_distributions(),
             bundled_only=no_plugins,
+            allowed=allowed,
         )
 
     # -- loading ---------------------------------------------------------------------------------
@@ -189,6 +199,8 @@ class PluginManager:
     def _why_blocked(self, candidate: Candidate) -> str:
         if candidate.name in self._blocked or candidate.dist in self._blocked:
             return f"blocked by --no-plugin or {BLOCK_VARIABLE}"
+        if self._allowed is not None and candidate.dist not in self._bundled | self._allowed:
+            return f"not among allowed_plugins of {REQUIREMENTS}"
         if self._bundled_only and candidate.dist not in self._bundled:
             return "not bundled, and --no-plugins was given"
         if any(r.name == candidate.name and r.status == "ok" for r in self._reports.values()):

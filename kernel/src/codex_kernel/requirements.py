@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -11,6 +12,7 @@ from .contracts.config import ConfigLayer
 from .errors import ConfigError
 from .protocol.policy import ApprovalPolicy, SandboxMode, SandboxPolicy
 from .protocol.value import Value, value
+from .toml_files import read_toml
 
 if TYPE_CHECKING:
     from .settings import Settings
@@ -126,6 +128,15 @@ def parse_requirements(layers: Iterable[ConfigLayer], where: Callable[[ConfigLay
             if entry not in list(words):
                 raise ConfigError(f"`{entry}` is no {key}", where=constraints[key].where)
     return Requirements(constraints=constraints, features=features, layers=kept)
+
+
+def allowed_plugins(system_dir: str) -> frozenset[str] | None:
+    """The distributions that may add plugins to the bundled ones; None where all may. Raises `ConfigError`."""
+    found = read_toml(os.path.join(system_dir, FILE))
+    names = None if found is None else found[0].get("allowed_plugins")
+    if names is None:
+        return None
+    return frozenset(name.lower().replace("_", "-") for name in names if isinstance(name, str))
 
 
 def _features(found: Any, place: str) -> dict[str, bool]:

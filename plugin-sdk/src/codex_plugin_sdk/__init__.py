@@ -147,6 +147,7 @@ if TYPE_CHECKING:
     from codex_kernel.requirements import (
         Constrained as Constrained,
         Requirements as Requirements,
+        parse_requirements as parse_requirements,
     )
     from codex_kernel.toml_files import (
         positions as positions,

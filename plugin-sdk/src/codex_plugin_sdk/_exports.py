@@ -120,7 +120,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "Diagnostic",
         "SourcedConfig",
     ),
-    "codex_kernel.requirements": ("Constrained", "Requirements"),
+    "codex_kernel.requirements": ("Constrained", "Requirements", "parse_requirements"),
     "codex_kernel.toml_files": ("positions", "read_toml"),
     "codex_kernel.contracts.context": ("ContextRequest", "ContextSource", "Fragment"),
     "codex_kernel.protocol.ids": (

@@ -45,6 +45,7 @@ class House:
         (self.repo / ".git").mkdir(parents=True)
         self.cwd.mkdir(parents=True)
         self.options = {}
+        self.trusted = False
 
     def write(self, path, text):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,12 +55,16 @@ class House:
     def user(self, text, name="default.rules"):
         return self.write(self.home / "rules" / name, text)
 
-    def trust(self, folder, level="trusted"):
-        self.options.setdefault("projects", {})[str(folder)] = {"trust_level": level}
+    def trust(self, level="trusted"):
+        self.trusted = level == "trusted"
 
     def policy(self):
         setup = PolicySetup(
-            codex_home=str(self.home), cwd=str(self.cwd), options=self.options, environ={"HOME": str(self.tmp / "me")}
+            codex_home=str(self.home),
+            cwd=str(self.cwd),
+            options=self.options,
+            environ={"HOME": str(self.tmp / "me")},
+            trusted=self.trusted,
         )
         return RulesPolicy(setup, system_folder=str(self.system))
 
@@ -190,15 +195,28 @@ def test_project_rules_hold_from_the_repository_down_to_the_folder_if_it_is_trus
         return [name for name in ("one", "two", "three", "four") if house.answer(name)]
 
     assert allowed() == []
-    house.trust(house.repo)
+    house.trust()
     assert allowed() == ["one", "two", "three"]
-    house.trust(house.cwd, "untrusted")
-    assert allowed() == []
+    (house.repo / "deep" / "marker").touch()
+    house.options["project_root_markers"] = ["marker"]
+    assert allowed() == ["two", "three"]
+
+
+def test_rules_of_a_project_stay_as_they_were_when_the_session_began(house):
+    path = house.write(house.repo / ".codex/rules/a.rules", 'prefix_rule(["one"])')
+    house.trust()
+    policy = house.policy()
+    assert policy.problems == ()
+    house.write(path, 'prefix_rule(["two"])\nprefix_rule(["three"])')
+    added = house.write(house.repo / ".codex/rules/b.rules", 'prefix_rule(["four"])')
+    assert house.run("one", policy=policy).decision is ALLOW
+    assert [house.run(name, policy=policy) for name in ("two", "three", "four")] == [None] * 3
+    assert policy.problems == (f"{added} is new since the session began; its rules are left out",)
 
 
 def test_a_home_inside_the_project_is_read_once(house):
     house.home = house.repo / ".codex"
-    house.trust(house.repo)
+    house.trust()
     house.user("prefix_rule([]")
     assert len(house.policy().problems) == 1
 

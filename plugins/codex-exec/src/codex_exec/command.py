@@ -16,7 +16,7 @@ Examples:
 \b
 Exit codes:
   0 done   1 failed   2 usage   3 config   4 plugin   5 login   6 model server
-  7 sandbox   8 disk   9 limit   130 interrupted   141 output closed   143 terminated"""
+  7 sandbox   8 disk   9 limit   10 untrusted   130 interrupted   141 output closed   143 terminated"""
 
 
 @click.command(
@@ -46,6 +46,7 @@ Exit codes:
 @click.option("--skip-git-repo-check", is_flag=True, help="Also work outside a Git repository.")
 @click.option("--ignore-user-config", is_flag=True, help="Do not read $CODEX_HOME/config.toml.")
 @click.option("--strict-config", is_flag=True, default=None, help="Unknown configuration keys are errors.")
+@click.option("--require-trust", is_flag=True, help="Do not start if the project is not trusted as it is (exit 10).")
 @click.option("--ignore-rules", is_flag=True, help="Do not read .rules files of the user and the project.")
 @click.option(
     "--dangerously-bypass-approvals-and-sandbox",

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from codex_plugin_sdk import Config, UserError
+from codex_plugin_sdk import Config, ExitCode, PluginMissing, UserError
 
 if TYPE_CHECKING:
     from codex_plugin_sdk import Invocation
@@ -86,8 +86,20 @@ class ExecOptions:
             return
         from codex_plugin_sdk import git_root
 
-        if git_root(self.cwd) is None and not _trusted(config, self.cwd):
-            raise UserError(GIT_CHECK, hint="work in a Git repository, or add that flag")
+        if git_root(self.cwd) is None and not config.trusted:
+            hint = f"codex trust {self.cwd} shows it and asks" if config.ignored else "work in a Git repository"
+            raise UserError(GIT_CHECK, hint=f"{hint}, or add that flag")
+
+    def check_trust(self, config: Config) -> None:
+        """With `--require-trust`: raise `UserError` where something of the project was left out."""
+        if not self.flag("require_trust"):
+            return
+        if all(offer.spec.name != "trust" for offer in self._invocation.plugins.config_sources()):
+            raise PluginMissing("--require-trust: nothing here knows of trust", hint="pip install codex-trust")
+        if config.ignored:
+            why = next((text for text in config.notices if "is not trusted" in text), ", ".join(config.ignored))
+            hint = f"read what codex trust {self.cwd} shows and agree, or leave --require-trust out"
+            raise UserError(why, hint=hint, exit_code=ExitCode.UNTRUSTED)
 
 
 def read_schema(path: str | None) -> Mapping[str, Any] | None:
@@ -119,12 +131,3 @@ def _current_folder() -> str:
         raise UserError(
             "the working directory is gone", hint="cd to a folder that exists, or name one with -C"
         ) from error
-
-
-def _trusted(config: Config, cwd: str) -> bool:
-    for path, table in config.table("projects").items():
-        if isinstance(table, Mapping) and table.get("trust_level") == "trusted":
-            real = os.path.realpath(path)
-            if os.path.realpath(cwd) == real or os.path.realpath(cwd).startswith(real.rstrip("/") + "/"):
-                return True
-    return False

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from codex_plugin_sdk import Config, Invocation, OpenedThread, Renderer, Thread
 
 SIGNAL_BASE = 128
+CUSTOM_PROMPT = "/prompts:"
 _REASONING_KEYS = ("hide_agent_reasoning", "show_raw_agent_reasoning")
 
 
@@ -42,12 +43,13 @@ def run_exec(invocation: Invocation, given: Mapping[str, Any]) -> int:
     """Carry out the command; returns the exit code. Raises `CodexError` for what is wrong before the turn."""
     options = ExecOptions(invocation, given)
     config = options.config()
+    options.check_trust(config)
     engine = Engine(config=config, plugins=invocation.plugins, environ=invocation.environ)
     options.check_folder(config)
     schema = read_schema(options.flag("output_schema"))
     last_message = LastMessageFile(options.flag("output_last_message"))
     thread_id, argument = _target(engine, options)
-    prompt = read_prompt(argument)
+    prompt = _prompt(argument, options, config)
     renderer = _renderer(invocation, options, config)
     images = tuple(local_image(path, options.cwd) for path in options.images)
     op = UserTurn(input=(TextInput(text=prompt), *images), overrides=TurnOverrides(output_schema=schema))
@@ -156,6 +158,20 @@ class _Session:
             import traceback
 
             traceback.print_exception(error)
+
+
+def _prompt(argument: str | None, options: ExecOptions, config: Config) -> str:
+    """The whole prompt. A custom one is expanded before stdin is appended to it, whose words are no arguments."""
+    if argument is not None and argument.startswith(CUSTOM_PROMPT):
+        from .custom_prompt import expanded
+
+        return read_prompt(expanded(argument, options.cwd, config))
+    prompt = read_prompt(argument)
+    if prompt.startswith(CUSTOM_PROMPT):
+        from .custom_prompt import expanded
+
+        return expanded(prompt, options.cwd, config)
+    return prompt
 
 
 def _target(engine: Engine, options: ExecOptions) -> tuple[str | None, str | None]:

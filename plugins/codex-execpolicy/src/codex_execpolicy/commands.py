@@ -129,6 +129,7 @@ def _layers(invocation: Invocation, *, ignore_own: bool = False) -> Layers:
             options=config.data,
             home=invocation.environ.get("HOME", ""),
             system_folder=SYSTEM_FOLDER,
+            trusted=config.trusted,
         )
     )
     layers.refresh()

@@ -1,8 +1,8 @@
 """Which rules files hold here, kept up to date while a session runs.
 
 Layers: managed (folders of the administrator), user (`$CODEX_HOME/rules`), project (`.codex/rules` from the
-repository's root down to the working directory, if the project is trusted). The managed layer is a rule set of
-its own, so that nothing that others declare changes what its rules match.
+project's root down to the working directory, if the project is trusted; as they are when the session begins). The
+managed layer is a rule set of its own, so that nothing that others declare changes what its rules match.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from codex_plugin_sdk import Value, git_root, value
+from codex_plugin_sdk import Value, value
 
 from .rules import Match, NetworkRule, RuleFile, RuleSet
 from .section import read_section
@@ -23,13 +23,15 @@ _SUFFIX = ".rules"
 
 @value
 class Setting(Value):
-    """Where to look for rules: of which user, for which folder, under which configuration."""
+    """Where to look for rules: of which user, for which folder, under which configuration, and whether the project
+    of the folder is trusted."""
 
     codex_home: str
     cwd: str
     options: Mapping[str, object]
     home: str = ""
     system_folder: str = SYSTEM_FOLDER
+    trusted: bool = False
 
 
 class _Stamp(NamedTuple):
@@ -68,6 +70,9 @@ class Layers:
         """Look for files that are new, gone or changed. Never raises: see `problems` and `closed`."""
         managed, managed_problems = self._managed_files()
         own, own_problems = _files(self._own)
+        if self._seen is not None:
+            own, later = self._as_agreed(own)
+            own_problems += later
         seen: _Seen = (*managed, *own, *((text, None) for text in (*managed_problems, *own_problems)))
         if seen == self._seen:
             return
@@ -89,6 +94,20 @@ class Layers:
 
     def _set(self, files: Sequence[tuple[str, _Stamp]]) -> RuleSet:
         return RuleSet(rules for path, _ in files if (rules := self._kept[path].rules) is not None)
+
+    def _as_agreed(self, own: list[tuple[str, _Stamp]]) -> tuple[list[tuple[str, _Stamp]], list[str]]:
+        """The user trusts a project as it was when the session began: its files stay as they were read then."""
+        found: list[tuple[str, _Stamp]] = []
+        problems = []
+        for path, stamp in own:
+            kept = self._kept.get(path)
+            if os.path.dirname(path) == self._own[0] or (kept is not None and kept.stamp == stamp):
+                found.append((path, stamp))
+            elif kept is None:
+                problems.append(f"{path} is new since the session began")
+            else:
+                found.append((path, kept.stamp))
+        return found, problems
 
     def _load(self, path: str, stamp: _Stamp) -> _Kept:
         kept = self._kept.get(path)
@@ -137,31 +156,26 @@ def _files(folders: Sequence[str]) -> tuple[list[tuple[str, _Stamp]], list[str]]
 def _own_folders(setting: Setting) -> list[str]:
     """The folders of the user and of a trusted project, the strongest claim to be specific last."""
     folders = [os.path.join(setting.codex_home, "rules")]
-    cwd = os.path.abspath(setting.cwd)
-    root = git_root(cwd) or cwd
-    if is_trusted(setting.options, cwd, root):
+    if setting.trusted:
+        cwd = os.path.abspath(setting.cwd)
+        root = _project_root(cwd, setting.options)
         steps = [""] if cwd == root else ["", *_steps(os.path.relpath(cwd, root))]
         folders += [os.path.join(root, step, ".codex", "rules") for step in steps]
     by_place = {os.path.realpath(folder): folder for folder in reversed(folders)}
     return [folder for folder in folders if by_place.get(os.path.realpath(folder)) == folder]
 
 
+def _project_root(cwd: str, options: Mapping[str, object]) -> str:
+    """Where the project begins, by the same markers as everything else that is its own."""
+    from codex_plugin_sdk.context.agents_md import DEFAULT_MARKERS, project_root
+
+    given = options.get("project_root_markers")
+    return project_root(cwd, tuple(map(str, given)) if isinstance(given, list) else DEFAULT_MARKERS)
+
+
 def _steps(relative: str) -> list[str]:
     parts = relative.split(os.sep)
     return [os.path.join(*parts[: end + 1]) for end in range(len(parts))]
-
-
-def is_trusted(options: Mapping[str, object], cwd: str, root: str) -> bool:
-    """Whether `[projects."PATH"] trust_level` is "trusted": of the folder itself, else of its repository."""
-    projects = options.get("projects")
-    if not isinstance(projects, Mapping):
-        return False
-    for folder in (cwd, root):
-        for name in (folder, os.path.realpath(folder)):
-            entry = projects.get(name)
-            if isinstance(entry, Mapping) and "trust_level" in entry:
-                return bool(entry["trust_level"] == "trusted")
-    return False
 
 
 def _expanded(folder: str, home: str) -> str:

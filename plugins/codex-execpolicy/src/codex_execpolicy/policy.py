@@ -36,6 +36,7 @@ class RulesPolicy:
                 options=setup.options,
                 home=self._home,
                 system_folder=system_folder,
+                trusted=setup.trusted,
             )
         )
 

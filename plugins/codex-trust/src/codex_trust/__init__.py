@@ -1,0 +1,1 @@
+"""Trust in projects: asked for once, pinned to content."""
