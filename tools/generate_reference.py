@@ -17,7 +17,9 @@ KERNEL = "kernel/src/codex_kernel"
 NOTE = "<!-- Written by tools/generate_reference.py; change the docstrings and run `make docs`. -->\n"
 LABELS = ("When called", "Who selects", "May raise")
 # In the order in which an author meets them.
-CONTRACTS = ("tool", "model", "sandbox", "policy", "context", "store", "observe")
+CONTRACTS = (
+    *("tool", "model", "sandbox", "network", "policy", "context", "lifecycle", "config", "store", "observe", "checks"),
+)
 
 
 def parse(root: Path, module: str) -> ast.Module:
@@ -169,12 +171,29 @@ def errors_page(root: Path) -> str:
     return "\n\n".join(part.strip() for part in out) + "\n"
 
 
+def configuration_page(root: Path) -> str:
+    """The keys of config.toml, with the sections of bundled plugins, after docs/configuration.head.md.
+
+    The one page for which code is imported: a section is an attrs class."""
+    from codex_config.catalogue import load_keys
+    from codex_config.schema import markdown
+    from codex_kernel.plugins import PluginManager
+
+    bundled = {path.name for path in (root / "plugins").iterdir()}
+    plugins = PluginManager.from_environment({})
+    offers = [offer for offer in plugins.config_sections().values() if offer.dist in bundled]
+    tables = markdown(load_keys((offer.plugin, offer.spec) for offer in offers))
+    plugins.close()
+    return NOTE + (root / "docs/configuration.head.md").read_text() + tables
+
+
 def pages(root: Path) -> dict[str, str]:
     """All pages by their path in the repository."""
     return {
         "docs/reference/hooks.md": hooks_page(root),
         "docs/reference/contracts.md": contracts_page(root),
         "docs/reference/errors.md": errors_page(root),
+        "docs/configuration.md": configuration_page(root),
     }
 
 

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted((ROOT / "kernel/src").rglob("*.py"))
 NEVER = {"httpx", "mcp", "opentelemetry", "sqlite3", "textual"}
-MAX_LINES = 6800
+MAX_LINES = 6900
 """About 6,000; what is above went in with lifecycle hooks and configuration layers, which every surface shares."""
 _NO_CODE = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
 

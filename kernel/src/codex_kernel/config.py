@@ -77,6 +77,7 @@ class Config:
         self.data: dict[str, Any] = {}
         self.trusted = False
         self.strict = self.sources.strict
+        self.plugins: PluginManager | None = None
         self.ignored: tuple[str, ...] = ()
         self.notices: list[str] = []
         self.requirements = Requirements()
@@ -239,6 +240,7 @@ def load_config(sources: ConfigSources, plugins: PluginManager | None = None) ->
     everything that is wrong: a file that cannot be read or is not TOML, with line and column; a bad profile name;
     an override without `=`; what sources find."""
     config = Config(sources.codex_home, sources)
+    config.plugins = plugins
     _add_file(config, "system", os.path.join(sources.system_dir, "config.toml"))
     if not sources.ignore_user_config:
         _add_file(config, "user", os.path.join(sources.codex_home, "config.toml"))

@@ -1,0 +1,1 @@
+"""The tool config, as a plugin of codex-agent."""

@@ -1,0 +1,108 @@
+"""All keys of config.toml: those of `keys.txt`, and those of the sections that plugins contribute.
+
+Made for the check at every start: a dictionary and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from codex_plugin_sdk import Value, value
+
+if TYPE_CHECKING:
+    from codex_plugin_sdk import ConfigSectionSpec
+
+OPEN = (
+    *("hooks", "profiles", "projects.*", "permissions.*.filesystem", "permissions.*.workspace_roots", "tui.keymap"),
+    *("model_providers.*.options", "model_providers.*.http_headers", "model_providers.*.env_http_headers"),
+    *(
+        "model_providers.*.query_params",
+        "model_providers.*.auth",
+        "model_providers.*.aws",
+        "shell_environment_policy.set",
+    ),
+    *("mcp_servers.*.env", "mcp_servers.*.env_http_headers", "mcp_servers.*.http_headers", "mcp_servers.*.oauth"),
+    *("permissions.*.network.domains", "permissions.*.network.unix_sockets", "otel", "notice", "plugins.*", "rollout"),
+    *("tools.*", "apps.*.tools", "windows", "desktop", "cloud", "orchestrator", "computer_use", "tool_suggest"),
+    *("experimental_thread_store", "mcp_enterprise_managed_auth", "audio", "skills.bundled", "ghost_snapshot"),
+)
+"""Tables whose members are not told apart here: free names, or somebody else's to check."""
+_PYTHON = {"str": "string", "int": "integer", "bool": "bool", "float": "number", "dict": "table", "list": "array"}
+
+
+@value
+class Key(Value):
+    """`types` are the words of `keys.txt`; `default` as TOML, empty where there is none; without `meaning` it has no
+    effect. `plugin` is who contributed it."""
+
+    name: str
+    types: tuple[str, ...]
+    default: str = ""
+    meaning: str = ""
+    plugin: str = ""
+
+
+def load_keys(sections: Iterable[tuple[str, ConfigSectionSpec]] = ()) -> dict[str, Key]:
+    """Keys by their name with `*` for free parts. `sections` are (plugin, spec)."""
+    found: dict[str, Key] = {}
+    with open(os.path.join(os.path.dirname(__file__), "keys.txt"), encoding="utf-8") as file:
+        for line in file:
+            if not line.startswith("#"):
+                name, types, default, meaning = (part.strip() for part in line.split(" | ", 3))
+                found[name] = Key(name=name, types=tuple(types.split(" or ")), default=default, meaning=meaning)
+    for plugin, spec in sections:
+        found.update((key.name, key) for key in section_keys(plugin, spec))
+    return found
+
+
+def section_keys(plugin: str, spec: ConfigSectionSpec) -> Sequence[Key]:
+    """The keys of a plugin's section: the table and its attrs fields."""
+    import attrs
+
+    keys = [Key(name=spec.name, types=("table",), meaning=_first_line(spec.section), plugin=plugin)]
+    for field in attrs.fields(spec.section):
+        types = tuple(dict.fromkeys(_words(str(field.type))))
+        default = "" if field.default is attrs.NOTHING or not _plain(field.default) else _toml(field.default)
+        meaning = str(field.metadata.get("help", "")) or f"An option of {plugin}."
+        keys.append(Key(name=f"{spec.name}.{field.name}", types=types, default=default, meaning=meaning, plugin=plugin))
+    return keys
+
+
+def _words(annotation: str) -> Iterable[str]:
+    for part in annotation.replace("typing.", "").split("|"):
+        name = part.strip().removeprefix("<class '").removesuffix("'>")
+        head = name.partition("[")[0].strip()
+        if head in ("tuple", "list", "Sequence", "Mapping", "dict", "frozenset"):
+            text = "table" if head in ("Mapping", "dict") else "strings" if "str" in name else "array"
+            yield text
+        elif head != "None":
+            yield _PYTHON.get(head, "any")
+
+
+def _plain(default: Any) -> bool:
+    return isinstance(default, str | int | float | bool)
+
+
+def _toml(default: Any) -> str:
+    return str(default).lower() if isinstance(default, bool) else str(default)
+
+
+def _first_line(cls: type[Any]) -> str:
+    return (cls.__doc__ or "").strip().partition("\n")[0]
+
+
+def find(keys: Mapping[str, Key], path: Sequence[str]) -> Key | None:
+    """The key of a path, free parts matched by `*`; None if it is unknown."""
+    return keys.get(".".join(path)) or keys.get(pattern(keys, path))
+
+
+def pattern(keys: Mapping[str, Key], path: Sequence[str]) -> str:
+    """A path with `*` for its free parts, as far as that is known."""
+    found = ""
+    for part in path:
+        exact = f"{found}.{part}" if found else part
+        free = f"{found}.*"
+        found = exact if exact in keys or free not in keys else free
+    return found
