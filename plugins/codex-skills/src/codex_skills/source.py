@@ -100,7 +100,8 @@ def _complaints(problems: Sequence[Problem]) -> Iterator[Fragment]:
         yield _complaint(problem)
     rest = len(problems) - MAX_PROBLEMS
     if rest > 0:
-        yield Fragment(kind="problems", text="", notice=f"{rest:,} more skills are left out: codex skills list shows why")
+        notice = f"{rest:,} more skills are left out: codex skills list shows why"
+        yield Fragment(kind="problems", text="", notice=notice)
 
 
 def _complaint(problem: Problem) -> Fragment:
