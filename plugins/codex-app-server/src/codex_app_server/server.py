@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MAX_OPEN_REQUESTS = 1024
 """Of one client; more are refused with `OVERLOADED`."""
 RETRY_AFTER_MS = 250
+HANDSHAKE = "initialize"
 
 
 class Reply:
@@ -100,7 +101,10 @@ class Server:
                     if method is not None:
                         open_requests += 1
                         ticket = self.turnstiles.ticket(method.scope, found.params or {})
-                        tasks.start_soon(carry_out, found, method, ticket)
+                        if method.name == HANDSHAKE:  # what comes right behind it counts on it
+                            await carry_out(found, method, ticket)
+                        else:
+                            tasks.start_soon(carry_out, found, method, ticket)
                 case Notification() | None:
                     continue
 
@@ -111,7 +115,7 @@ class Server:
             if method is None:
                 known = ", ".join(f"`{name}`" for name in METHODS)
                 raise RpcError(f"Invalid request: unknown variant `{request.method}`, expected one of {known}")
-            if not client.initialized and method.name != "initialize":
+            if not client.initialized and method.name != HANDSHAKE:
                 raise RpcError("Not initialized")
             check(method.params, {} if request.params is None else request.params)
             if method.experimental and not client.experimental:
@@ -175,6 +179,11 @@ class Server:
         """A thread has ended."""
         if self.threads.get(loaded.id) is loaded:
             del self.threads[loaded.id]
+
+    def start(self, run: Callable[[], Awaitable[None]]) -> None:
+        """Run something beside the requests, until the server ends."""
+        assert self._tasks is not None
+        self._tasks.start_soon(run)
 
     def tell_all(self, method: str, params: Mapping[str, Any]) -> None:
         """Notify every client."""
