@@ -48,3 +48,31 @@ def test_usage_adds_up():
 def test_the_strictest_decision_wins():
     assert strictest(Decision.ALLOW, Decision.FORBIDDEN, Decision.PROMPT) is Decision.FORBIDDEN
     assert strictest(Decision.ALLOW) is Decision.ALLOW
+
+
+def test_a_class_may_be_used_first_by_many_threads():
+    import threading
+
+    faults = []
+    for _ in range(50):
+
+        @value
+        class Fresh(Value):
+            a: int
+            b: str = "x"
+
+        start = threading.Barrier(4)
+
+        def make(kind=Fresh, start=start):
+            start.wait()
+            try:
+                assert kind(a=1) == kind(a=1, b="x")
+            except BaseException as error:
+                faults.append(error)
+
+        threads = [threading.Thread(target=make) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert faults == []

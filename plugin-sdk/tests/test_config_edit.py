@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_plugin_sdk import ConfigError
+from codex_plugin_sdk import ConfigError, config_edit
 from codex_plugin_sdk.config_edit import ABSENT, ConfigConflict, edit_config, edited_text, key_parts, version_of
 
 KEY = st.text("abc-_", min_size=1, max_size=4)
@@ -71,3 +71,81 @@ def test_what_is_no_table_is_not_replaced(tmp_path):
     with pytest.raises(ConfigError, match="f:1"):
         edit_config(str(tmp_path / "f"), {"b": 1})
     assert (tmp_path / "f").read_text() == "a = \n"
+
+
+@pytest.fixture
+def editor(monkeypatch):
+    """Somebody who takes no lock and saves the file while an edit of ours is being made."""
+
+    def install(path, texts):
+        real, left = config_edit.edited_text, list(texts)
+
+        def edited(text, edits, where=""):
+            new = real(text, edits, where)
+            if left:
+                path.write_text(left.pop(0))
+            return new
+
+        monkeypatch.setattr(config_edit, "edited_text", edited)
+
+    return install
+
+
+def test_what_an_editor_saves_meanwhile_is_not_lost(tmp_path, editor):
+    path = tmp_path / "config.toml"
+    path.write_text("a = 1\n")
+    editor(path, ["a = 1\nby_editor = true\n"])
+    done = edit_config(str(path), {"b": 2})
+    assert tomllib.loads(path.read_text()) == {"a": 1, "by_editor": True, "b": 2}
+    assert done.version == version_of(str(path))
+
+
+def test_an_expected_version_refuses_what_an_editor_saves_meanwhile(tmp_path, editor):
+    path = tmp_path / "config.toml"
+    path.write_text("a = 1\n")
+    editor(path, ["a = 2\n"])
+    with pytest.raises(ConfigConflict):
+        edit_config(str(path), {"b": 2}, expected_version=version_of(str(path)))
+    assert path.read_text() == "a = 2\n"
+
+
+def test_a_file_that_never_comes_to_rest_is_refused(tmp_path, editor):
+    path = tmp_path / "config.toml"
+    editor(path, [f"a = {number}\n" for number in range(config_edit.ATTEMPTS)])
+    with pytest.raises(ConfigConflict):
+        edit_config(str(path), {"b": 2})
+    assert path.read_text() == f"a = {config_edit.ATTEMPTS - 1}\n"
+
+
+def test_an_edit_that_would_change_something_else_is_refused(monkeypatch):
+    import tomlkit
+
+    monkeypatch.setattr(tomlkit, "dumps", lambda document: "b = 2\n")
+    with pytest.raises(ConfigError, match="change it by hand"):
+        edited_text("a = 1\n", {"b": 2})
+
+
+def test_lines_end_as_they_did():
+    both = edited_text("a = 1\r\n[t]\r\nb = 2\r\n", {"t.c": 3, "d": 4})
+    assert both.count("\n") == both.count("\r\n") == len(both.splitlines())
+    assert edited_text("a = 1\r\n", {"c": 3}) == "a = 1\r\nc = 3\r\n"
+    assert edited_text("a = 1\n", {"c": 3}) == "a = 1\nc = 3\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "edits", "table"),
+    [
+        ("[a.x]\nk = 1\n[b]\nk = 1\n[a.y]\nk = 1\n", {"a.z.k": 2, "a.x.k": 5}, {"a": {"x": {"k": 5}, "y": {"k": 1}, "z": {"k": 2}}, "b": {"k": 1}}),
+        ("a.b = 1\n", {"a.c": 2}, {"a": {"b": 1, "c": 2}}),
+        ("a = { b = { x = 1 } }\n", {"a.b.y": 2}, {"a": {"b": {"x": 1, "y": 2}}}),
+        ("# head\n\n[t]\nx = 1 # tail\n", {"model": "m"}, {"model": "m", "t": {"x": 1}}),
+        ("n = nan\n", {"b": 1}, None),
+        ("[[h.Stop]]\nm = 1\n", {"h.Stop": None}, {}),
+        ("", {"m": "x\ny"}, {"m": "x\ny"}),
+    ],
+)  # fmt: skip
+def test_ways_to_write_tables_survive(text, edits, table):
+    new = edited_text(text, edits)
+    assert table is None or tomllib.loads(new) == table
+    for comment in ("# head", "# tail"):
+        assert (comment in text) == (comment in new)

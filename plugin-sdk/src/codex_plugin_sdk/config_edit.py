@@ -6,6 +6,7 @@ The file is replaced whole and atomically; one that is a symbolic link stays one
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +18,8 @@ from codex_kernel.toml_files import read_toml
 
 ABSENT = "absent"
 """The version of a file that does not exist."""
+ATTEMPTS = 5
+"""How often an edit is made anew because the file was written meanwhile."""
 
 
 class ConfigConflict(UserError):
@@ -47,22 +50,26 @@ def edit_config(
 ) -> Edited:
     """Set dotted keys to values, or remove those whose value is None.
 
-    A part of a key that holds a dot is put in double quotes. `lock` is a file by which processes take turns. Raises
-    `ConfigConflict` if the file does not have the expected version, `ConfigError` for a file that is no TOML or
-    cannot be written, or a key below something that is no table.
+    A part of a key that holds a dot is put in double quotes. `lock` is a file by which processes take turns; one that
+    does not take it, an editor say, is noticed when it writes while we work, and the edits are made again in what it
+    wrote. Raises `ConfigConflict` if the file does not have the expected version or does not come to rest,
+    `ConfigError` for a file that is no TOML or cannot be written, or a key below something that is no table.
     """
     with _locked(lock):
-        target = os.path.realpath(path)
-        found = read_toml(target)
-        text = "" if found is None else found[1]
-        version = ABSENT if found is None else _version(text)
-        if expected_version is not None and expected_version != version:
-            raise ConfigConflict(path, version)
-        new = edited_text(text, edits, path)
-        if new == text:
-            return Edited(path=path, version=version, changed=False)
-        _write(target, new)
-        return Edited(path=path, version=_version(new), changed=True)
+        for _ in range(ATTEMPTS):
+            target = os.path.realpath(path)
+            found = read_toml(target)
+            text = "" if found is None else found[1]
+            version = ABSENT if found is None else _version(text)
+            if expected_version is not None and expected_version != version:
+                raise ConfigConflict(path, version)
+            new = edited_text(text, edits, path)
+            if new == text:
+                return Edited(path=path, version=version, changed=False)
+            if version_of(target) == version:
+                _write(target, new)
+                return Edited(path=path, version=_version(new), changed=True)
+        raise ConfigConflict(path, version)
 
 
 def edited_text(text: str, edits: Mapping[str, Any], path: str = "") -> str:
@@ -78,9 +85,43 @@ def edited_text(text: str, edits: Mapping[str, Any], path: str = "") -> str:
                 _remove(document, parts)
             else:
                 _set(document, parts, wanted)
-        return tomlkit.dumps(document)
+        new = tomlkit.dumps(document)
+        if not _says(new, text, edits):
+            raise ValueError("the result would not say what was asked for; change it by hand")
     except (tomlkit.exceptions.TOMLKitError, TypeError, ValueError) as error:
         raise ConfigError(f"cannot be changed: {error}", where=path) from error
+    # Lines that were added end like those that are there.
+    return re.sub(r"(?<!\r)\n", "\r\n", new) if text and text.count("\n") == text.count("\r\n") > 0 else new
+
+
+def _says(new: str, text: str, edits: Mapping[str, Any]) -> bool:
+    """Whether the new text holds the edits and all else of the old one: the writer of TOML is not to be believed."""
+    import tomllib
+
+    table: dict[str, Any] = tomllib.loads(text)
+    for key, wanted in edits.items():
+        parts, at = key_parts(key), table
+        for part in parts[:-1]:
+            at = at.setdefault(part, {})
+            if not isinstance(at, dict):
+                break
+        else:
+            at[parts[-1]] = wanted
+    return _same(tomllib.loads(new), table)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equal values; tables without what is None or an empty table, and a NaN is like another."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        left, right = ({k: v for k, v in table.items() if v is not None and not _hollow(v)} for table in (one, other))
+        return left.keys() == right.keys() and all(_same(left[key], right[key]) for key in left)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return bool(one == other) or (one != one and other != other)  # noqa: PLR0124 - only a NaN differs from itself
+
+
+def _hollow(found: Any) -> bool:
+    return isinstance(found, Mapping) and all(entry is None or _hollow(entry) for entry in found.values())
 
 
 def key_parts(key: str) -> list[str]:

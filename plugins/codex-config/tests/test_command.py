@@ -120,9 +120,20 @@ def test_all_that_is_wrong_is_told_at_once_with_its_place(codex):
         '[model_providers.openai]\nname = "mine"\n[features]\nno_such = true\n'
     )
     report = json.loads(codex.run("config", "check", "--json", code=3).stdout)
-    (found,) = report["diagnostics"]
-    for place in (":2:1", ":3:1", ":4:1", ":7:1"):
-        assert f"{codex.file}{place}" in found["message"]
+    found = [
+        (row["severity"], row["code"], row["where"].rpartition("config.toml:")[2]) for row in report["diagnostics"]
+    ]
+    assert found == [
+        ("warning", "unknown-key", "1:1"),
+        ("error", "type", "2:1"),
+        ("error", "enum", "3:1"),
+        ("warning", "unknown-feature", "10:1"),
+        ("error", "contradiction", "4:1"),
+        ("error", "contradiction", "7:1"),
+    ]
+    text = codex.run("config", "check", code=3).stdout
+    assert len(text.splitlines()) == len(found)
+    assert "(did you mean `model`?)" in text
     refused = codex.run("exec", "--skip-git-repo-check", "hello", code=3)
     assert "4 problems in the configuration" in refused.stderr
 

@@ -26,7 +26,7 @@ issued_at = {issued}
 model = "managed-model"
 
 [config.features]
-web_search = true
+multi_agent = true
 
 [requirements]
 allowed_sandbox_modes = ["read-only"]

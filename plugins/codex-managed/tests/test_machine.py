@@ -176,12 +176,12 @@ def test_a_signed_file_that_stays_the_same_keeps_its_copy_young(org):
 
 def test_the_layer_is_stronger_than_the_user_and_weaker_than_flags_and_every_value_has_its_line(org):
     file = org.publish(org.bundle())
-    user = 'model = "mine"\nsandbox_mode = "danger-full-access"\n[features]\nweb_search = false\n'
+    user = 'model = "mine"\nsandbox_mode = "danger-full-access"\n[features]\nmulti_agent = false\n'
     loaded = config(org, user)
     assert loaded.get("model", str) == "managed-model"
-    assert loaded.get("features.web_search", bool) is True
+    assert loaded.get("features.multi_agent", bool) is True
     assert loaded.origin("model") == f"{file}:6"
-    assert [(layer.kind, place) for layer, _, place in loaded.explain("features.web_search")] == [
+    assert [(layer.kind, place) for layer, _, place in loaded.explain("features.multi_agent")] == [
         ("user", f"{org.home}/config.toml:4:1"),
         ("managed", f"{file}:9:1"),
     ]

@@ -57,7 +57,7 @@ def test_a_bundle_can_be_made_and_signed_with_our_own_tools(today):
         "fetched_at": "",
         "signature": "valid",
         "public_key": "",
-        "config": {"model": 6, "features.web_search": 9},
+        "config": {"model": 6, "features.multi_agent": 9},
         "requirements": {"allowed_sandbox_modes": 12},
         "problem": None,
         "notices": [],

@@ -71,9 +71,9 @@ def value(cls: type[T]) -> type[T]:
 def _build(cls: type[Any]) -> None:
     with _building:
         if cls.__dict__.get("__init__") is _build_and_init:  # else another thread was here first
-            del cls.__init__
-            # Without slots attrs changes the class in place; creating an instance is faster that way, too.
-            attrs.frozen(cls, kw_only=True, slots=False, repr=False, eq=False)
+            # Without slots attrs changes the class in place; creating an instance is faster that way, too. `init` says
+            # that ours is to be replaced: were it removed first, another thread would find none for a moment.
+            attrs.frozen(cls, kw_only=True, slots=False, repr=False, eq=False, init=True)
 
 
 def _build_and_init(self: Any, **fields: Any) -> None:

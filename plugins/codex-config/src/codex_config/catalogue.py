@@ -14,21 +14,24 @@ from codex_plugin_sdk import Value, value
 if TYPE_CHECKING:
     from codex_plugin_sdk import ConfigSectionSpec
 
-OPEN = (
-    *("hooks", "profiles", "projects.*", "permissions.*.filesystem", "permissions.*.workspace_roots", "tui.keymap"),
-    *("model_providers.*.options", "model_providers.*.http_headers", "model_providers.*.env_http_headers"),
-    *(
-        "model_providers.*.query_params",
-        "model_providers.*.auth",
-        "model_providers.*.aws",
-        "shell_environment_policy.set",
-    ),
-    *("mcp_servers.*.env", "mcp_servers.*.env_http_headers", "mcp_servers.*.http_headers", "mcp_servers.*.oauth"),
-    *("permissions.*.network.domains", "permissions.*.network.unix_sockets", "otel", "notice", "plugins.*", "rollout"),
-    *("tools.*", "apps.*.tools", "windows", "desktop", "cloud", "orchestrator", "computer_use", "tool_suggest"),
-    *("experimental_thread_store", "mcp_enterprise_managed_auth", "audio", "skills.bundled", "ghost_snapshot"),
+# fmt: off
+OPEN = frozenset(
+    {
+        "apps.*.tools", "cloud", "computer_use", "desktop", "features.*", "ghost_snapshot", "hooks",
+        "mcp_enterprise_managed_auth", "mcp_servers.*.env", "mcp_servers.*.env_http_headers",
+        "mcp_servers.*.http_headers", "mcp_servers.*.oauth", "model_providers.*.auth", "model_providers.*.aws",
+        "model_providers.*.env_http_headers", "model_providers.*.http_headers", "model_providers.*.options",
+        "model_providers.*.query_params", "notice.external_config_migration_prompts", "notice.model_migrations",
+        "orchestrator", "otel.exporter", "otel.metrics_exporter", "otel.span_attributes", "otel.trace_exporter",
+        "otel.tracestate", "permissions.*.filesystem", "permissions.*.network.domains",
+        "permissions.*.network.unix_sockets", "permissions.*.workspace_roots", "plugins.*", "profiles",
+        "profiles.*", "rollout", "shell_environment_policy.set", "skills.bundled", "tool_suggest", "tools.*",
+        "tools.web_search.location", "tui.keymap", "tui.model_availability_nux",
+    }
 )
-"""Tables whose members are not told apart here: free names, or somebody else's to check."""
+# fmt: on
+"""Tables that take members of any name: free names, or somebody else's to check. Members that are keys all the same are
+checked like others."""
 _PYTHON = {"str": "string", "int": "integer", "bool": "bool", "float": "number", "dict": "table", "list": "array"}
 
 
@@ -91,6 +94,36 @@ def _toml(default: Any) -> str:
 
 def _first_line(cls: type[Any]) -> str:
     return (cls.__doc__ or "").strip().partition("\n")[0]
+
+
+class Node:
+    """A key with those below it: what the check walks along. `free` is the one of any other name."""
+
+    __slots__ = ("below", "free", "key", "open")
+
+    def __init__(self) -> None:
+        self.key: Key | None = None
+        self.below: dict[str, Node] = {}
+        self.free: Node | None = None
+        self.open = False
+
+    def child(self, name: str) -> Node | None:
+        """The node of a member; None if there is no such key."""
+        return self.below.get(name) or self.free
+
+
+def tree(keys: Mapping[str, Key]) -> Node:
+    """The keys as a tree. A key whose parent is none is still found."""
+    root = Node()
+    for name, key in keys.items():
+        at = root
+        for part in name.split("."):
+            if part == "*":
+                at.free = at = at.free or Node()
+            else:
+                at = at.below.setdefault(part, Node())
+        at.key, at.open = key, name in OPEN
+    return root
 
 
 def find(keys: Mapping[str, Key], path: Sequence[str]) -> Key | None:

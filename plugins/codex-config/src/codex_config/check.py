@@ -2,122 +2,167 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from codex_plugin_sdk import ConfigLayer, Diagnostic
 
-from .catalogue import OPEN, Key, find, pattern
+from .catalogue import Key, Node, tree
+from .secrecy import is_secret
 
 if TYPE_CHECKING:
     from codex_plugin_sdk import Config
 
 BUILT_IN = frozenset({"openai", "ollama", "lmstudio", "amazon-bedrock"})
-FIXED_FEATURE_LAYERS = ("flags",)
+MAX_HINTS = 20
+"""How many unknown names get a hint: looking for the nearest takes time, and a file full of them has another fault."""
+MAX_SHOWN = 80
 _WORDS = {
     "string": "a string",
     "integer": "an integer",
     "positive": "an integer above 0",
+    "count": "an integer of 0 or more",
     "number": "a number",
     "bool": "true or false",
     "table": "a table",
     "array": "an array",
     "strings": "an array of strings",
 }
-_OPEN = frozenset(OPEN)
+Path = tuple[str, ...]
 
 
 class Checker:
-    """Checks layers against the keys. `features` are the known flags, None where they do not matter."""
+    """Checks layers against the keys; `features` are the known flags by name."""
 
     def __init__(self, config: Config, keys: Mapping[str, Key], features: Mapping[str, object]) -> None:
         self._config = config
         self._keys = keys
+        self._root = tree(keys)
         self._features = features
+        self._hints = 0
 
     def run(self) -> Iterator[Diagnostic]:
         """Everything that is wrong, layer by layer, then what contradicts. A value that a stronger layer overrides
         is a warning at most."""
         for layer in self._config.layers:
             if layer.kind != "requirements":
-                yield from self._table(layer, layer.table, ())
-        yield from self._contradictions()
+                yield from self.layer(layer)
+        yield from self.contradictions()
 
-    def _table(self, layer: ConfigLayer, table: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[Diagnostic]:
+    def layer(self, layer: ConfigLayer) -> Iterator[Diagnostic]:
+        """What is wrong in one layer."""
+        yield from self._table(layer, layer.table, (), self._root)
+
+    def _table(self, layer: ConfigLayer, table: Mapping[str, Any], path: Path, node: Node) -> Iterator[Diagnostic]:
         for name, found in table.items():
-            here = (*path, name)
-            key = self._keys.get(".".join(here)) or find(self._keys, here)
+            below = node.below.get(name) or node.free
             if path == ("features",):
                 yield from self._feature(layer, name, found)
-            elif key is None:
-                yield self._unknown(layer, here)
-            elif fault := fault_of(key, found):
-                yield self._wrong(layer, here, fault)
-            elif isinstance(found, Mapping) and pattern(self._keys, here) not in _OPEN:
-                yield from self._table(layer, found, here)
+            elif below is None:
+                if not node.open:
+                    yield self._unknown(layer, (*path, name), node)
+            elif below.key is not None and (fault := fault_of(below.key, found)):
+                yield self._wrong(layer, (*path, name), below.key, found, fault)
+            elif isinstance(found, Mapping):
+                yield from self._table(layer, found, (*path, name), below)
 
-    def _unknown(self, layer: ConfigLayer, path: tuple[str, ...]) -> Diagnostic:
-        key = ".".join(path)
-        near = nearest(key, self._keys)
+    def _unknown(self, layer: ConfigLayer, path: Path, node: Node) -> Diagnostic:
+        near = self._near(path, node)
         return Diagnostic(
             severity="error" if self._config.strict else "warning",
-            message=f"unknown configuration field `{key}`",
-            where=self._config.place(layer, key),
+            message=f"unknown configuration field `{printable('.'.join(path))}`",
+            where=self._config.place(layer, ".".join(path)),
             code="unknown-key",
-            key=key,
+            key=".".join(path),
             hint=f"did you mean `{near}`?" if near else "",
         )
 
+    def _near(self, path: Path, node: Node) -> str:
+        self._hints += 1
+        if self._hints > MAX_HINTS:
+            return ""
+        if near := nearest(path[-1], node.below):
+            return ".".join((*path[:-1], near))
+        elsewhere = [name for name in self._keys if name.rpartition(".")[2] == path[-1] and "*" not in name]
+        return elsewhere[0] if len(elsewhere) == 1 else ""
+
     def _feature(self, layer: ConfigLayer, name: str, found: object) -> Iterator[Diagnostic]:
-        key = f"features.{name}"
+        path = ("features", name)
         if name not in self._features:
-            near = nearest(name, self._features)
-            told = layer.kind in FIXED_FEATURE_LAYERS or self._config.strict
+            self._hints += 1
+            near = nearest(name, self._features) if self._hints <= MAX_HINTS else ""
+            flag = layer.kind == "flags"
             yield Diagnostic(
-                severity="error" if told else "warning",
-                message=f"Unknown feature flag: {name}",
-                where=self._config.place(layer, key),
+                severity="error" if flag or self._config.strict else "warning",
+                message=f"Unknown feature flag: {printable(name)}",
+                where="" if flag else self._config.place(layer, ".".join(path)),
                 code="unknown-feature",
-                key=key,
+                key=".".join(path),
                 hint=f"did you mean {near}?" if near else "codex features list shows them",
             )
         elif not isinstance(found, bool | Mapping):
-            yield self._wrong(layer, ("features", name), f"must be true or false, not {shown(found)}")
+            yield self._wrong(layer, path, None, found, f"must be true or false, not {shown(found)}")
 
-    def _wrong(self, layer: ConfigLayer, path: tuple[str, ...], fault: str) -> Diagnostic:
-        key = ".".join(path)
-        # What a stronger layer has put right keeps nobody from working.
-        explained = self._config.explain(key)
-        holds = bool(explained) and explained[-1][0] is layer
+    def _wrong(self, layer: ConfigLayer, path: Path, key: Key | None, found: object, fault: str) -> Diagnostic:
+        name = ".".join(path)
+        message = f"`{printable(name)}` {fault}"
+        if key is not None and key.types == ("refused",):
+            message = (
+                f"legacy `{name} = {_toml(found)}` config is no longer supported; "
+                f"use `--profile {printable(str(found))}` with `{printable(str(found))}.config.toml` instead"
+            )
+        elif isinstance(found, str | int | float) and not isinstance(found, bool) and is_secret(path):
+            message = f"`{printable(name)}` must be {wanted(key)}" if key is not None else message
         return Diagnostic(
-            severity="error" if holds else "warning",
-            message=f"`{key}` {fault}",
-            where=self._config.place(layer, key),
-            code="enum" if "one of" in fault else "type",
-            key=key,
+            # What a stronger layer has put right keeps nobody from working.
+            severity="error" if self._setter(path) is layer else "warning",
+            message=message,
+            where=self._config.place(layer, name),
+            code="enum" if " one of " in fault else "type",
+            key=name,
         )
 
-    def _contradictions(self) -> Iterator[Diagnostic]:
+    def contradictions(self) -> Iterator[Diagnostic]:
+        """What is wrong in the merged values."""
         data = self._config.data
         mode, profile = data.get("sandbox_mode"), data.get("default_permissions")
         if data.get("sandbox_workspace_write") and mode in ("read-only", "danger-full-access"):
-            yield self._told("warning", "sandbox_workspace_write", f"has no effect while sandbox_mode is {mode}")
-        if mode is not None and profile is not None and self._same_layer("sandbox_mode", "default_permissions"):
-            yield self._told("warning", "sandbox_mode", "is outweighed by default_permissions")
+            yield self._told("warning", ("sandbox_workspace_write",), f"has no effect while sandbox_mode is {mode}")
+        if mode is not None and profile is not None:
+            setters = self._setter(("sandbox_mode",)), self._setter(("default_permissions",))
+            if setters[0] is setters[1]:
+                yield self._told("warning", ("sandbox_mode",), "is outweighed by default_permissions")
         for name, server in _tables(data, "mcp_servers"):
             if "command" in server and "url" in server:
-                yield self._told("error", f"mcp_servers.{name}", "has both a command and a url: it can have one")
+                yield self._told("error", ("mcp_servers", name), "has both a command and a url: it can have one")
         for name, _ in _tables(data, "model_providers"):
             if name in BUILT_IN:
-                yield self._told("error", f"model_providers.{name}", "is built in: give yours another name")
+                text = f"is reserved for the built-in provider: give yours another name, {name}-custom for instance"
+                yield self._told("error", ("model_providers", name), text)
 
-    def _same_layer(self, *keys: str) -> bool:
-        kinds = [self._config.explain(key)[-1][0] for key in keys]
-        return all(layer is kinds[0] for layer in kinds)
+    def _setter(self, path: Path) -> ConfigLayer | None:
+        """The strongest layer that sets a key, requirements apart."""
+        found = None
+        for layer in self._config.layers:
+            if layer.kind != "requirements" and at(layer.table, path) is not None:
+                found = layer
+        return found
 
-    def _told(self, severity: str, key: str, text: str) -> Diagnostic:
-        where = self._config.explain(key)[-1][2]
-        return Diagnostic(severity=severity, message=f"`{key}` {text}", where=where, code="contradiction", key=key)
+    def _told(self, severity: str, path: Path, text: str) -> Diagnostic:
+        layer, name = self._setter(path), ".".join(path)
+        where = "" if layer is None else self._config.place(layer, name)
+        return Diagnostic(
+            severity=severity, message=f"`{printable(name)}` {text}", where=where, code="contradiction", key=name
+        )
+
+
+def at(table: Any, path: Sequence[str]) -> Any:
+    """What a table holds at a path; None if nothing."""
+    for part in path:
+        if not isinstance(table, Mapping) or part not in table:
+            return None
+        table = table[part]
+    return table
 
 
 def _tables(data: Mapping[str, Any], name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -133,10 +178,14 @@ def fault_of(key: Key, found: object) -> str:
         return ""
     if key.types == ("refused",):
         return "is of an older form: use --profile NAME and NAME.config.toml"
-    words = [_WORDS.get(word, f"one of {', '.join(word.split('/'))}") for word in key.types]
     if isinstance(found, str) and any("/" in word for word in key.types):
-        return f"is {found!r}, which is not {' or '.join(words)}"
-    return f"must be {' or '.join(words)}, not {shown(found)}"
+        return f"is {shown(found)}, which is not {wanted(key)}"
+    return f"must be {wanted(key)}, not {shown(found)}"
+
+
+def wanted(key: Key) -> str:
+    """The types of a key in words."""
+    return " or ".join(_WORDS.get(word, f"one of {', '.join(word.split('/'))}") for word in key.types)
 
 
 def _fault(word: str, found: object) -> str:
@@ -150,6 +199,8 @@ def _fault(word: str, found: object) -> str:
             fits = is_int
         case "positive":
             fits = is_int and found > 0  # type: ignore[operator]
+        case "count":
+            fits = is_int and found >= 0  # type: ignore[operator]
         case "number":
             fits = is_int or isinstance(found, float)
         case "bool":
@@ -173,7 +224,19 @@ def shown(found: object) -> str:
         return "a table"
     if isinstance(found, list):
         return "an array"
-    return str(found).lower() if isinstance(found, bool) else repr(found)
+    if isinstance(found, bool):
+        return str(found).lower()
+    text = repr(found)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+
+
+def printable(text: str) -> str:
+    """A name from a file, without what could move a terminal's cursor."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+
+
+def _toml(found: object) -> str:
+    return f'"{printable(found)}"' if isinstance(found, str) else shown(found)
 
 
 def nearest(name: str, known: Mapping[str, object]) -> str:

@@ -80,24 +80,28 @@ _project = click.option("--project", is_flag=True, help="In .codex/config.toml o
 @click.argument("value")
 @_profile
 @_project
+@_cwd
 @click.pass_obj
-def set_value(invocation: Invocation, /, key: str, value: str, profile: str | None, *, project: bool) -> None:
+def set_value(
+    invocation: Invocation, /, key: str, value: str, profile: str | None, cwd: str | None, *, project: bool
+) -> None:
     """Set KEY to VALUE: TOML, or else text."""
     from .change import change
 
-    sys.stderr.write(change(invocation, key, value, profile, project=project))
+    sys.stderr.write(change(invocation, key, value, profile, cwd, project=project))
 
 
 @config.command("unset", context_settings=CONTEXT)
 @click.argument("key")
 @_profile
 @_project
+@_cwd
 @click.pass_obj
-def unset_value(invocation: Invocation, /, key: str, profile: str | None, *, project: bool) -> None:
+def unset_value(invocation: Invocation, /, key: str, profile: str | None, cwd: str | None, *, project: bool) -> None:
     """Remove KEY, so that weaker layers or the default hold."""
     from .change import change
 
-    sys.stderr.write(change(invocation, key, None, profile, project=project))
+    sys.stderr.write(change(invocation, key, None, profile, cwd, project=project))
 
 
 @config.command("schema", context_settings=CONTEXT)

@@ -74,8 +74,10 @@ def disable(invocation: Invocation, /, name: str) -> None:
 def _switch(invocation: Invocation, name: str, *, on: bool) -> str:
     from codex_plugin_sdk.config_edit import edit_config
 
-    from .change import lock_path
+    from .change import effect, lock_path, readable
     from .check import nearest
+    from .permitted import refusal
+    from .show import folder
 
     specs = {key: offer.spec for key, offer in invocation.plugins.features().items()}
     if name not in specs:
@@ -86,14 +88,17 @@ def _switch(invocation: Invocation, name: str, *, on: bool) -> str:
     spec = specs[name]
     if spec.stage == "removed":
         return f"{name} was removed: nothing was changed\n"
-    home = codex_home(invocation.environ)
-    done = edit_config(os.path.join(home, "config.toml"), {f"features.{name}": on}, lock=lock_path(home))
+    home, path = codex_home(invocation.environ), ("features", name)
+    here = folder(invocation, None)
+    if why := refusal(readable(invocation, home, here, None), path, on):
+        raise ConfigError(f"{why}; nothing was changed")
+    done = edit_config(os.path.join(home, "config.toml"), {f'features."{name}"': on}, lock=lock_path(home))
     said = f"{done.path}: {name} is {'on' if on else 'off'}{'' if done.changed else ' already'}\n"
     if on and spec.stage in ("under development", "experimental"):
         said += f"note: {name} is {spec.stage}\n"
     if spec.help:
         said += f"note: {spec.help}\n"
     for other in spec.requires if on else ():
-        if not feature_enabled(invocation.load_config(cwd=os.getcwd()).table("features"), specs, other):
+        if not feature_enabled(invocation.load_config(cwd=here).table("features"), specs, other):
             said += f"note: it requires {other}, which is off\n"
-    return said
+    return said + effect(invocation, path, done.path, None, here, unset=False)

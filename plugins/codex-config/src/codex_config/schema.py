@@ -14,6 +14,7 @@ _TYPES: dict[str, dict[str, Any]] = {
     "string": {"type": "string"},
     "integer": {"type": "integer"},
     "positive": {"type": "integer", "exclusiveMinimum": 0},
+    "count": {"type": "integer", "minimum": 0},
     "number": {"type": "number"},
     "bool": {"type": "boolean"},
     "array": {"type": "array"},

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from codex_plugin_sdk import ConfigRequest, Diagnostic, SourcedConfig
@@ -11,6 +13,20 @@ if TYPE_CHECKING:
     from codex_plugin_sdk import Config, FeatureSpec
 
     from .catalogue import Key
+    from .check import Checker
+
+
+_held = ContextVar("held", default=False)
+
+
+@contextmanager
+def checks_held() -> Iterator[None]:
+    """Configuration is loaded with what is wrong in it: for commands that show it, or put it right."""
+    token = _held.set(True)
+    try:
+        yield
+    finally:
+        _held.reset(token)
 
 
 class CheckSource:
@@ -22,12 +38,15 @@ class CheckSource:
 
     def check(self, config: Config) -> Sequence[Diagnostic]:
         """What is wrong. An empty configuration costs nothing."""
-        if not config.layers:
-            return ()
-        from .check import Checker
+        return () if _held.get() or not config.layers else tuple(checker(config).run())
 
-        features = features_of(config) if "features" in config.data else {}
-        return tuple(Checker(config, keys_of(config), features).run())
+
+def checker(config: Config) -> Checker:
+    """What checks this configuration."""
+    from .check import Checker
+
+    features = features_of(config) if any("features" in layer.table for layer in config.layers) else {}
+    return Checker(config, keys_of(config), features)
 
 
 def keys_of(config: Config) -> Mapping[str, Key]:

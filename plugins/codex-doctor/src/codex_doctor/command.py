@@ -9,7 +9,9 @@ import click
 EPILOG = """\b
 Examples:
   codex doctor                       all checks, what is wrong with its cure
+  codex doctor --summary             one line, and what is not right
   codex doctor --verbose             with all details
+  codex doctor --offline -C ~/src    ask no server; as if started in that folder
   codex doctor --json | jq '.findings[] | select(.health != "ok")'
 
 \b
@@ -27,6 +29,8 @@ Environment:
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout.")
+@click.option("--summary", is_flag=True, help="Print one line and the findings that are not ok.")
+@click.option("--offline", is_flag=True, help="Do not ask the model provider whether it can be reached.")
 @click.option("--verbose", is_flag=True, help="Show the details of every finding.")
 @click.option(
     "--timeout",
@@ -47,9 +51,12 @@ def doctor(invocation: Any, /, **given: Any) -> int:
     """Check this installation, and say what to do about what is wrong.
 
     Every installed plugin may add checks; they run at the same time, none longer than the timeout, and none of
-    them changes anything. Each finding is `ok`, `warning` (it works, with a limit that you should know of) or
-    `failed` (something will not work), and what is not ok comes with its cure.
+    them changes anything. The model provider gets one request that costs nothing, unless --offline. Each finding
+    is `ok`, `warning` (it works, with a limit that you should know of) or `failed` (something will not work), and
+    what is not ok comes with its cure.
     """
+    if given["as_json"] and given["summary"]:
+        raise click.UsageError("--json and --summary exclude each other")
     from .examination import run_doctor
 
     return run_doctor(invocation, given)

@@ -7,67 +7,50 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from codex_plugin_sdk import (
-    CheckSetup,
-    CodexError,
-    ConfigError,
-    ConfigSources,
-    ExitCode,
-    Health,
-    UserError,
-    codex_home,
-    load_config,
-    split_override,
-)
+from codex_plugin_sdk import ExitCode, Health, UserError, codex_home
 
-from .report import as_text, print_json
+from .examined import Examined
+from .loading import in_time, load
+from .report import as_summary, as_text, print_json
 from .runner import run_checks
+from .secrecy import redactor
 
 if TYPE_CHECKING:
     from codex_plugin_sdk import Invocation
+
+LOAD_TIMEOUT_S = 10.0
 
 
 def run_doctor(invocation: Invocation, given: Mapping[str, Any]) -> int:
     """Carry out the command; returns the exit code. Raises `CodexError` for a command line that is wrong."""
     plugins, environ = invocation.plugins, invocation.environ
     cwd = _folder(given.get("cwd") or invocation.flags.get("cwd"))
-    setup = CheckSetup(
+    # All hooks are called here, once: the plugin manager is not made for several threads.
+    plugins.reports()
+    timeout_s = min(given["timeout_s"], LOAD_TIMEOUT_S)
+    loaded = in_time(lambda: load(invocation, given, cwd), timeout_s, {})
+    setup = Examined(
         codex_home=codex_home(environ),
         cwd=cwd,
         environ=environ,
-        options=_options(invocation, given),
+        options=loaded.options,
         plugins=plugins,
+        config=loaded.config,
+        problem=loaded.problem,
+        offline=given["offline"],
     )
-    # All hooks are called here, once: the plugin manager is not made for several threads.
-    plugins.reports()
-    findings = run_checks(plugins.checks(), setup, given["timeout_s"])
+    redact = redactor(environ, loaded.options)
+    found = run_checks(plugins.checks(), setup, given["timeout_s"])
+    findings = [entry.replace(finding=redact(entry.finding)) for entry in found]
     if given["as_json"]:
         print_json(findings, setup.codex_home)
     else:
         color = sys.stdout.isatty() and not environ.get("NO_COLOR")
-        sys.stdout.write(as_text(findings, color=color, verbose=given["verbose"]))
+        shown = as_summary if given["summary"] else as_text
+        sys.stdout.write(shown(findings, color=color, verbose=given["verbose"]))
         sys.stdout.flush()
-    failed = any(found.finding.health is Health.FAILED for found in findings)
+    failed = any(entry.finding.health is Health.FAILED for entry in findings)
     return ExitCode.FAILED if failed else ExitCode.OK
-
-
-def _options(invocation: Invocation, given: Mapping[str, Any]) -> Mapping[str, object]:
-    """The configuration; empty where its files cannot be read, which the check `config` tells. Raises
-    `ConfigError` where the command line is to blame."""
-    home, environ = codex_home(invocation.environ), invocation.environ
-    profile = given.get("profile") or invocation.flags.get("profile")
-    texts = (*invocation.overrides, *given.get("overrides", ()))
-    overrides = tuple(split_override(text) for text in texts)
-    sources = ConfigSources(codex_home=home, overrides=overrides, profile=profile, environ=environ)
-    try:
-        return load_config(sources).data
-    except ConfigError:
-        load_config(sources.replace(ignore_user_config=True))
-        try:
-            load_config(ConfigSources(codex_home=home, environ=environ))
-        except CodexError:
-            return {}
-        raise
 
 
 def _folder(chosen: str | None) -> str:

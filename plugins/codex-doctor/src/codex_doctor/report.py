@@ -56,6 +56,19 @@ def as_text(findings: Sequence[Found], *, color: bool, verbose: bool) -> str:
     return "\n".join([*lines, "", _sum(findings, color=color)]) + "\n"
 
 
+def as_summary(findings: Sequence[Found], *, color: bool, verbose: bool) -> str:
+    """One line that counts, and the findings that are not ok."""
+    counts = {health: sum(found.finding.health is health for found in findings) for health in Health}
+    warnings = counts[Health.WARNING]
+    words = f"{counts[Health.OK]} ok, {warnings} warning{'' if warnings == 1 else 's'}, {counts[Health.FAILED]} failed"
+    lines = [_painted(f"doctor: {words}", worst(findings), color=color)]
+    sick = [found.finding for found in findings if found.finding.health is not Health.OK]
+    width = max((len(finding.name) for finding in sick), default=0)
+    for finding in sick:
+        lines += _lines(finding, width, color=color, verbose=verbose)
+    return "\n".join(lines) + "\n"
+
+
 def _lines(finding: Finding, width: int, *, color: bool, verbose: bool) -> list[str]:
     word = _painted(f"{finding.health.value:<7}", finding.health, color=color)
     indent = " " * (7 + 2 + width + 2)

@@ -55,6 +55,9 @@ Emit = Callable[[Command, int, str], None]
 """Is told each simple command, its pipeline (-1: none) and its source."""
 
 
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+
+
 @cache
 def _language() -> Language:
     import tree_sitter
@@ -63,10 +66,20 @@ def _language() -> Language:
     return tree_sitter.Language(tree_sitter_bash.language())
 
 
-def walk_script(script: str, dialect: Dialect, found: Collector, emit: Emit, pipe: int = -1) -> None:
-    """Hand every simple command of `script` to `emit`, and report to `found` what is not understood."""
+def _root(source: str) -> Node:
+    """The tree of a script whose characters are its bytes.
+
+    The grammar's scanner looks characters up in tables of bytes and can crash on others (tree-sitter-bash #337), so it
+    is shown `%` for every byte that is not ASCII: like those, a character of words and never one of names.
+    """
     from tree_sitter import Parser
 
+    shown = _NOT_ASCII.sub("%", source)
+    return Parser(_language()).parse(shown.encode("ascii")).root_node
+
+
+def walk_script(script: str, dialect: Dialect, found: Collector, emit: Emit, pipe: int = -1) -> None:
+    """Hand every simple command of `script` to `emit`, and report to `found` what is not understood."""
     try:
         data = script.encode()
     except UnicodeEncodeError:
@@ -81,9 +94,8 @@ def walk_script(script: str, dialect: Dialect, found: Collector, emit: Emit, pip
     lifted = lift(source)
     if lifted.failure:
         found.opaque(lifted.failure)
-    tree = Parser(_language()).parse(lifted.script.encode("latin-1"))
     walk = _Walk(lifted.script, dialect, found, emit, pipe)
-    walk.script(tree.root_node)
+    walk.script(_root(lifted.script))
     for body in lifted.bodies:
         found.opaque("expansion in a here-document", _text(body))
         walk_expansions(body, dialect, found, emit, pipe)
@@ -91,12 +103,9 @@ def walk_script(script: str, dialect: Dialect, found: Collector, emit: Emit, pip
 
 def walk_expansions(body: str, dialect: Dialect, found: Collector, emit: Emit, pipe: int) -> None:
     """Collect the commands that a here-document's body would run when it is expanded."""
-    from tree_sitter import Parser
-
     quoted = ': "' + body.replace('"', "'") + '"'
     walk = _Walk(quoted, dialect, found, lambda command, number, text: None, pipe)
-    root = Parser(_language()).parse(quoted.encode("latin-1")).root_node
-    walk.holes_of(root)
+    walk.holes_of(_root(quoted))
     walk.emit = emit
     for start in sorted(walk.holes):
         walk.enter(start)

@@ -1,77 +1,18 @@
-"""What every installation has: programs that fit together, a home that can be used, a configuration that parses."""
+"""The check `home`: `CODEX_HOME` there, ours, writable, private, with room."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import stat
-import sys
 
-from codex_plugin_sdk import (
-    CheckSetup,
-    CodexError,
-    Config,
-    ConfigSources,
-    Engine,
-    Finding,
-    Health,
-    __version__,
-    load_config,
-)
+from codex_plugin_sdk import CheckSetup, Finding, Health
 
-OLDEST_PYTHON = (3, 11)
-NEWEST_PYTHON = (3, 13)
 FULL_BYTES = 16 * 1024 * 1024
 LOW_BYTES = 512 * 1024 * 1024
-_GUARDS = frozenset({"sandbox", "network", "policy", "store"})
 _PRIVATE_FILES = ("auth.json", "config.toml")
 _OTHERS_READ = stat.S_IRGRP | stat.S_IROTH
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
-
-
-class InstallationCheck:
-    """Python, this program, and every plugin that does not do its work."""
-
-    def __init__(self, setup: CheckSetup) -> None:
-        self._setup = setup
-
-    async def run(self) -> tuple[Finding, ...]:
-        """One finding for the whole, and one for each plugin with a problem."""
-        return (self._python(), *self._plugins())
-
-    def _python(self) -> Finding:
-        reports = self._setup.plugins.reports()
-        version = ".".join(map(str, sys.version_info[:3]))
-        details: dict[str, object] = {
-            "executable": sys.executable,
-            "python": version,
-            "plugins": [f"{r.name} ({r.dist} {r.version}): {r.status}" for r in reports],
-        }
-        message = f"codex {__version__} on Python {version}, {len(reports)} plugins"
-        if OLDEST_PYTHON <= sys.version_info[:2] <= NEWEST_PYTHON:
-            return Finding(name="installation", health=Health.OK, message=message, details=details)
-        oldest, newest = (".".join(map(str, pair)) for pair in (OLDEST_PYTHON, NEWEST_PYTHON))
-        return Finding(
-            name="installation",
-            health=Health.WARNING,
-            message=f"{message}; this Python is not one that it is tested with",
-            cure=f"install it with Python {oldest} to {newest}",
-            details=details,
-        )
-
-    def _plugins(self) -> list[Finding]:
-        return [
-            Finding(
-                name=f"plugin {report.name}",
-                # A guard that is missing stops work; anything else is only left out.
-                health=Health.FAILED if set(report.kinds) & _GUARDS else Health.WARNING,
-                message=f"{report.dist} {report.version} is {report.status}: {report.reason}",
-                cure=report.cure,
-                details={"kinds": list(report.kinds), "status": report.status},
-            )
-            for report in self._setup.plugins.reports()
-            if report.status not in ("ok", "blocked")
-        ]
 
 
 class HomeCheck:
@@ -156,46 +97,6 @@ class HomeCheck:
         self, health: Health, message: str, cure: str = "", name: str = "home", details: dict[str, object] | None = None
     ) -> Finding:
         return Finding(name=name, health=health, message=message, cure=cure, details=details or {})
-
-
-class ConfigCheck:
-    """The configuration as this command line has it: files that parse, values that fit."""
-
-    def __init__(self, setup: CheckSetup) -> None:
-        self._setup = setup
-
-    async def run(self) -> tuple[Finding, ...]:
-        """One finding; a failed one says file, line and cause."""
-        return (self._finding(),)
-
-    def _finding(self) -> Finding:
-        setup = self._setup
-        path = os.path.join(setup.codex_home, "config.toml")
-        try:
-            config = load_config(ConfigSources(codex_home=setup.codex_home, environ=setup.environ))
-            for candidate in (config, _as_given(setup)):
-                engine = Engine(config=candidate, plugins=setup.plugins, environ=setup.environ)
-        except CodexError as error:
-            return Finding(name="config", health=Health.FAILED, message=error.message, cure=error.hint)
-        settings = engine.settings
-        message = f"{path} is fine" if os.path.exists(path) else f"{path} does not exist: the defaults hold"
-        details: dict[str, object] = {
-            "model": settings.model,
-            "model_provider": settings.provider_id,
-            "approval_policy": settings.approval_policy.value,
-            "sandbox_mode": settings.sandbox_policy.mode.value,
-            "sandbox_preference": settings.sandbox_preference.value,
-        }
-        return Finding(name="config", health=Health.OK, message=message, details=details)
-
-
-def _as_given(setup: CheckSetup) -> Config:
-    """The merged configuration, with the profile and the overrides of the command line."""
-    config = Config(setup.codex_home)
-    for key, given in setup.options.items():
-        if "." not in key:  # a dotted key names a table's entry here; no setting has one at the top
-            config.merge_key(key, given, "the configuration")
-    return config
 
 
 def _existing_parent(path: str) -> str:
