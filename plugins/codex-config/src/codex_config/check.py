@@ -13,7 +13,8 @@ from .secrecy import is_secret
 if TYPE_CHECKING:
     from codex_plugin_sdk import Config
 
-BUILT_IN = frozenset({"openai", "ollama", "lmstudio", "amazon-bedrock"})
+RESERVED = frozenset({"openai", "amazon-bedrock"})
+"""Providers whose tables are not to be replaced; those of local servers may be pointed elsewhere."""
 MAX_HINTS = 20
 """How many unknown names get a hint: looking for the nearest takes time, and a file full of them has another fault."""
 MAX_SHOWN = 80
@@ -136,7 +137,7 @@ class Checker:
             if "command" in server and "url" in server:
                 yield self._told("error", ("mcp_servers", name), "has both a command and a url: it can have one")
         for name, _ in _tables(data, "model_providers"):
-            if name in BUILT_IN:
+            if name in RESERVED:
                 text = f"is reserved for the built-in provider: give yours another name, {name}-custom for instance"
                 yield self._told("error", ("model_providers", name), text)
 
