@@ -6,7 +6,7 @@ Made for the check at every start: a dictionary and nothing else.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from codex_plugin_sdk import Value, value
@@ -47,17 +47,25 @@ class Key(Value):
     plugin: str = ""
 
 
-def load_keys(sections: Iterable[tuple[str, ConfigSectionSpec]] = ()) -> dict[str, Key]:
-    """Keys by their name with `*` for free parts. `sections` are (plugin, spec)."""
+def load_keys(
+    sections: Iterable[tuple[str, ConfigSectionSpec]] = (), tops: Container[str] | None = None
+) -> dict[str, Key]:
+    """Keys by their name with `*` for free parts. `sections` are (plugin, spec). With `tops`, only keys whose first
+    part is among them: a start should not pay for those that nobody sets."""
     found: dict[str, Key] = {}
     with open(os.path.join(os.path.dirname(__file__), "keys.txt"), encoding="utf-8") as file:
         for line in file:
-            if not line.startswith("#"):
+            if not line.startswith("#") and (tops is None or _top(line) in tops):
                 name, types, default, meaning = (part.strip() for part in line.split(" | ", 3))
                 found[name] = Key(name=name, types=tuple(types.split(" or ")), default=default, meaning=meaning)
     for plugin, spec in sections:
-        found.update((key.name, key) for key in section_keys(plugin, spec))
+        if tops is None or spec.name in tops:
+            found.update((key.name, key) for key in section_keys(plugin, spec))
     return found
+
+
+def _top(line: str) -> str:
+    return line.partition(" ")[0].partition(".")[0]
 
 
 def section_keys(plugin: str, spec: ConfigSectionSpec) -> Sequence[Key]:
