@@ -187,6 +187,18 @@ def configuration_page(root: Path) -> str:
     return NOTE + (root / "docs/configuration.head.md").read_text() + tables
 
 
+def app_server_page(root: Path) -> str:
+    """Transports and order by hand (docs/app-server.head.md), then the methods as the server declares them."""
+    from codex_app_server.methods import load_all
+
+    rows = ["| method | scope | experimental | |", "|---|---|---|---|"]
+    for name, found in sorted(load_all().items()):
+        scope = "" if found.scope is None else found.scope.family + (", shared" if found.scope.shared else "")
+        about = one_line((found.run.__doc__ or "").split("\n\n")[0]).replace("|", "\\|")
+        rows.append(f"| `{name}` | {scope} | {'yes' if found.experimental else ''} | {about} |")
+    return NOTE + (root / "docs/app-server.head.md").read_text() + "\n".join(rows) + "\n"
+
+
 def pages(root: Path) -> dict[str, str]:
     """All pages by their path in the repository."""
     return {
@@ -194,6 +206,7 @@ def pages(root: Path) -> dict[str, str]:
         "docs/reference/contracts.md": contracts_page(root),
         "docs/reference/errors.md": errors_page(root),
         "docs/configuration.md": configuration_page(root),
+        "docs/app-server.md": app_server_page(root),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,7 +18,7 @@ from .contracts.network import NetworkProxy, NetworkProxySetup
 from .contracts.observe import TelemetrySetup
 from .contracts.policy import ExecPolicy, PolicySetup
 from .contracts.sandbox import ExecRequest, Process, SandboxSetup
-from .contracts.store import RolloutStore, RolloutWriter, StoreSetup
+from .contracts.store import RolloutLine, RolloutStore, RolloutWriter, StoreSetup
 from .contracts.tool import Tool, ToolSetup
 from .errors import CodexError, ConfigError, PluginMissing, SandboxUnavailable, UserError
 from .event_queue import EventQueue
@@ -31,8 +31,8 @@ from .protocol.ids import ThreadId, new_thread_id, uuid7_unix_ms
 from .protocol.policy import SandboxPolicy
 from .protocol.value import Value, value
 from .recorder import Recorder
-from .resume import Recorded, read_recorded
-from .rollout_lines import SCHEMA_VERSION, line, response_item_line
+from .resume import Recorded, cut, read_recorded
+from .rollout_lines import SCHEMA_VERSION, line
 from .sandboxing import SandboxChooser
 from .settings import Settings, read_settings
 from .specs import ModelProviderSpec
@@ -50,6 +50,7 @@ _CURES = {
     "replay": "pip install codex-provider-replay",
 }
 _BUILTIN_CURES = {"openai": _CURES["responses"], "ollama": _CURES["chat"], "lmstudio": _CURES["chat"]}
+_COPIED_AT_ONCE_BYTES = 8 * 1024 * 1024
 
 
 @value
@@ -57,13 +58,15 @@ class ThreadOptions(Value):
     """How to open a thread.
 
     `resume` continues a recorded thread; `fork` starts a new one from a recorded history, before its
-    n-th compaction if `fork_before_compaction` says so. `source` is recorded (`exec`, `cli`, …).
+    n-th compaction if `fork_before_compaction` says so, and before a turn if `fork_before_turn` does.
+    `source` is recorded (`exec`, `cli`, …).
     """
 
     cwd: str
     resume: str | None = None
     fork: str | None = None
     fork_before_compaction: int | None = None
+    fork_before_turn: str | None = None
     ephemeral: bool = False
     source: str = "exec"
     originator: str = "codex_exec"
@@ -106,7 +109,7 @@ class Engine:
         self.plugins.require_sound("policy", "lifecycle")
         settings = self.settings
         cwd = _existing_folder(options.cwd)
-        thread_id, recorded = self._recorded(options)
+        thread_id, recorded, forked = self._recorded(options)
         spec, info = select_provider(self.config, self.plugins, settings)
         provider = spec.factory(
             ProviderSetup(
@@ -160,7 +163,12 @@ class Engine:
             state.gate.reviewer = (reviewer.name, reviewer.made)
         state.refresh = lambda: self._refresh(state)
         opened = OpenedThread(state, queue, writer, hub.close if hub else None)
-        _begin(opened, options, recorded, notices)
+        try:
+            _begin(opened, options, recorded, notices, forked if writer is not None else ())
+        except BaseException:
+            if writer is not None:
+                writer.close()
+            raise
         return opened
 
     def _refresh(self, state: ThreadState) -> list[str]:
@@ -192,18 +200,21 @@ class Engine:
 
     # -- parts -----------------------------------------------------------------------------------------
 
-    def _recorded(self, options: ThreadOptions) -> tuple[ThreadId, Recorded | None]:
+    def _recorded(self, options: ThreadOptions) -> tuple[ThreadId, Recorded | None, Iterable[RolloutLine]]:
+        """The thread's id, what it goes on from, and the lines that a fork takes over (not yet read)."""
         source = options.resume or options.fork
         if source is None:
-            return new_thread_id(), None
+            return new_thread_id(), None, ()
         store = self.rollout_store()
         found = store.find(source)
         if found is None:
             raise UserError(
                 f"no rollout found for thread id {source}", hint="codex exec resume --last takes the newest"
             )
-        recorded = read_recorded(store.read(found.thread_id), before_compaction=options.fork_before_compaction)
-        return (ThreadId(found.thread_id) if options.resume else new_thread_id()), recorded
+        recorded = read_recorded(_lines(store, found.thread_id, options))
+        if options.resume:
+            return ThreadId(found.thread_id), recorded, ()
+        return new_thread_id(), recorded, _lines(store, found.thread_id, options)
 
     def _writer(self, thread_id: ThreadId, options: ThreadOptions) -> RolloutWriter:
         store = self.rollout_store()
@@ -434,8 +445,36 @@ def select_provider(
     )
 
 
-def _begin(opened: OpenedThread, options: ThreadOptions, recorded: Recorded | None, notices: list[str]) -> None:
-    """Write the head of the rollout and queue the first events. Raises `StoreError`."""
+def _lines(store: RolloutStore, thread_id: str, options: ThreadOptions) -> Iterator[RolloutLine]:
+    """What a thread begins with: a rollout, or the part of it that a fork takes over."""
+    lines = store.read(thread_id)
+    return cut(lines, before_compaction=options.fork_before_compaction, before_turn=options.fork_before_turn)
+
+
+def _copy(recorder: Recorder, lines: Iterable[RolloutLine]) -> None:
+    """Take over another thread's lines with its events: who shows the fork shows its earlier turns too. Written in
+    parts, so that a long history is not held a second time."""
+    part: list[RolloutLine] = []
+    size = 0
+    for entry in lines:
+        if entry.type != "session_meta":
+            part.append(entry)
+            size += len(entry.payload)
+        if size > _COPIED_AT_ONCE_BYTES:
+            recorder.write(*part)
+            part, size = [], 0
+    recorder.write(*part)
+
+
+def _begin(
+    opened: OpenedThread,
+    options: ThreadOptions,
+    recorded: Recorded | None,
+    notices: list[str],
+    forked: Iterable[RolloutLine],
+) -> None:
+    """Write the head of the rollout, with the lines `forked` from another, and queue the first events. Raises
+    `StoreError`."""
     state, settings = opened.state, opened.state.settings
     recorder = state.recorder
     resumed = options.resume is not None
@@ -445,7 +484,7 @@ def _begin(opened: OpenedThread, options: ThreadOptions, recorded: Recorded | No
     if not resumed:
         recorder.write(line("session_meta", _session_meta(state, options)))
         if recorded is not None:
-            recorder.write(*(response_item_line(entry) for entry in recorder.history.entries()))
+            _copy(recorder, forked)
     from .history import aborted_output
 
     recorder.remember([aborted_output(call) for call in recorder.history.open_calls()])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -29,10 +29,29 @@ class Recorded(Value):
     compactions: int = 0
 
 
+def cut(
+    lines: Iterable[RolloutLine], *, before_compaction: int | None = None, before_turn: str | None = None
+) -> Iterator[RolloutLine]:
+    """The lines before the n-th compaction (from 1) or before a turn, whichever comes first; all if neither comes."""
+    compactions = 0
+    start = None if before_turn is None else orjson.dumps(before_turn)
+    for entry in lines:
+        if entry.type == "compacted":
+            compactions += 1
+            if compactions == before_compaction:
+                return
+        elif start is not None and entry.type == "event_msg" and start in entry.payload:
+            payload = _decoded(entry.payload) or {}
+            if payload.get("type") == "task_started" and payload.get("turn_id") == before_turn:
+                return
+        yield entry
+
+
 def read_recorded(lines: Iterable[RolloutLine], *, before_compaction: int | None = None) -> Recorded:
     """Replay the lines. With `before_compaction` = n, stop before the n-th compaction (from 1), so that a
     fork starts from the full history. Lines that do not decode are passed over: a rollout may come from
     another version or another program."""
+    lines = cut(lines, before_compaction=before_compaction)
     history = History()
     meta: Mapping[str, Any] = {}
     context: Mapping[str, Any] = {}
@@ -50,8 +69,6 @@ def read_recorded(lines: Iterable[RolloutLine], *, before_compaction: int | None
             history.add(_entry(payload, entry.payload))
         elif entry.type == "compacted":
             compactions += 1
-            if compactions == before_compaction:
-                break
             replacement = payload.get("replacement_history")
             if isinstance(replacement, list):
                 history.replace(_entry(item, None) for item in replacement if isinstance(item, dict))

@@ -91,7 +91,16 @@ def _event_body(msg: EventMsg, event: Event) -> dict[str, Any] | None:
                 "duration_ms": msg.duration_ms,
             }
         case TurnFailed():
-            return {"type": "error", **turn, "message": msg.error.message, "codex_error_info": msg.error.kind}
+            return {
+                "type": "error",
+                **turn,
+                "message": msg.error.message,
+                "codex_error_info": msg.error.kind,
+                "hint": msg.error.hint,
+                "http_status": msg.error.http_status,
+                "completed_at": event.at_ms // 1000,
+                "duration_ms": msg.duration_ms,
+            }
         case TurnInterrupted():
             return {
                 "type": "turn_aborted",

@@ -115,12 +115,14 @@ if TYPE_CHECKING:
     from codex_kernel.contracts.store import (
         MemoryNote as MemoryNote,
         MemoryStore as MemoryStore,
+        RolloutLibrary as RolloutLibrary,
         RolloutLine as RolloutLine,
         RolloutStore as RolloutStore,
         RolloutWriter as RolloutWriter,
         StateStore as StateStore,
         StoreSetup as StoreSetup,
         ThreadPage as ThreadPage,
+        ThreadQuery as ThreadQuery,
         ThreadSummary as ThreadSummary,
     )
     from codex_kernel.contracts.observe import (

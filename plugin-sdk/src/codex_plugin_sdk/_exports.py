@@ -91,12 +91,14 @@ MODULES: dict[str, tuple[str, ...]] = {
     "codex_kernel.contracts.store": (
         "MemoryNote",
         "MemoryStore",
+        "RolloutLibrary",
         "RolloutLine",
         "RolloutStore",
         "RolloutWriter",
         "StateStore",
         "StoreSetup",
         "ThreadPage",
+        "ThreadQuery",
         "ThreadSummary",
     ),
     "codex_kernel.contracts.observe": (

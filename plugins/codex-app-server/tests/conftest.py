@@ -82,13 +82,16 @@ class App:
         await self.send({"id": request["id"], "result": result})
 
     async def _read(self) -> None:
-        line = await self.process.stdout.readline()
-        assert line, "the server ended"
-        message = json.loads(line)
+        message = json.loads(await self._receive())
         if "method" in message:
             self.heard.append(message)
         else:
             self._answers[message["id"]] = message
+
+    async def _receive(self) -> bytes:
+        line = await self.process.stdout.readline()
+        assert line, "the server ended"
+        return line
 
     def methods(self) -> list[str]:
         """The methods of all that was heard."""
@@ -107,6 +110,46 @@ class App:
             done = (await self.until("turn/completed", threadId=thread_id))["params"]
             if done["turn"]["id"] == started["turn"]["id"]:
                 return done
+
+
+class SocketApp(App):
+    """The same client over a web socket."""
+
+    def __init__(self, socket: Any, root: Path) -> None:
+        super().__init__(None, root)
+        self.socket = socket
+
+    async def send(self, message: dict[str, Any] | bytes) -> None:
+        """One message, or one raw text frame."""
+        data = message if isinstance(message, bytes) else json.dumps(message).encode()
+        await self.socket.send(data, text=True)
+
+    async def _receive(self) -> bytes:
+        return await self.socket.recv(decode=False)
+
+
+class Listening:
+    """A server process on a socket; `address` is the path or URL that it told."""
+
+    def __init__(self, process: asyncio.subprocess.Process, address: str, root: Path) -> None:
+        self.process, self.address, self.root = process, address, root
+
+    @asynccontextmanager
+    async def connect(self, *, handshake: bool = True, **options: Any):
+        """One more client."""
+        from websockets.asyncio.client import connect, unix_connect
+
+        options = {"max_size": None, "compression": None, "close_timeout": 1, "ping_interval": None, **options}
+        if self.address.startswith("ws://"):
+            opening = connect(self.address, proxy=None, **options)
+        else:
+            opening = unix_connect(self.address, uri="ws://localhost/", **options)
+        async with opening as socket:
+            app = SocketApp(socket, self.root)
+            if handshake:
+                await app.call("initialize", HANDSHAKE)
+                await app.send({"method": "initialized"})
+            yield app
 
 
 class Host:
@@ -146,12 +189,12 @@ class Host:
         self.model.play(*(self.model.answer(*items) for items in answers))
 
     @asynccontextmanager
-    async def start(self, *args: str, handshake: bool = True):
+    async def start(self, *args: str, handshake: bool = True, command: tuple[str, ...] = ("app-server",)):
         """A server process with a client."""
         process = await asyncio.create_subprocess_exec(
             str(PROGRAM),
             *args,
-            "app-server",
+            *command,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             env=self.env,
@@ -169,6 +212,39 @@ class Host:
             try:
                 async with asyncio.timeout(LIMIT_S):
                     await process.wait()
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+            process._transport.close()
+
+    @asynccontextmanager
+    async def listen(self, url: str, *args: str, cwd: Path | None = None):
+        """A server process on a socket."""
+        process = await asyncio.create_subprocess_exec(
+            str(PROGRAM),
+            "app-server",
+            f"--listen={url}",
+            *args,
+            stdin=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            env=self.env,
+            cwd=cwd or self.root / "work",
+        )
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                told = b""
+                while b"listening on: " not in told:
+                    line = await process.stderr.readline()
+                    assert line, f"the server ended: {told.decode()}"
+                    told += line
+            address = told.decode().partition("listening on: ")[2].strip().removeprefix("unix://")
+            yield Listening(process, address, self.root)
+        finally:
+            if process.returncode is None:
+                process.terminate()
+            try:
+                async with asyncio.timeout(LIMIT_S):
+                    await process.communicate()
             except TimeoutError:
                 process.kill()
                 await process.wait()
@@ -193,3 +269,21 @@ async def app(host, anyio_backend):
     """A server, greeted."""
     async with host.start() as found:
         yield found
+
+
+SCHEMA = Path(__file__).parents[4] / "shared" / "protocol" / "app_server" / "schema-experimental.json"
+
+
+@pytest.fixture(scope="session")
+def fits():
+    """`fits(NAME, found)`: what was found, checked against the recorded schema where that is at hand."""
+    if not SCHEMA.is_file():
+        return lambda name, found: found
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = json.loads(SCHEMA.read_text())
+
+    def check(name: str, found: Any) -> Any:
+        jsonschema.Draft7Validator({**schema, "$ref": f"#/definitions/{name}"}).validate(found)
+        return found
+
+    return check

@@ -262,3 +262,10 @@ async def test_unreachable_server_names_its_address(server):
     assert type(error) is ProviderError
     assert error.retryable
     assert server.base_url in str(error)
+
+
+def test_models_that_are_offered_are_known_ones():
+    from codex_provider_openai.models import model_info, model_names
+
+    assert len(set(model_names())) == len(model_names()) > 1
+    assert all(model_info(name).known for name in model_names())

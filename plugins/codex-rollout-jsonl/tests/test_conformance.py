@@ -8,11 +8,19 @@ import sys
 import pytest
 
 from codex_plugin_sdk import StoreSetup
+from codex_plugin_sdk.testing.library_kit import RolloutLibraryConformance
 from codex_plugin_sdk.testing.store_kit import RolloutStoreConformance
 from codex_rollout_jsonl import plugin
 
 
 class TestJsonlRolloutStore(RolloutStoreConformance):
+    @pytest.fixture
+    def store_factory(self):
+        (spec,) = plugin.codex_stores()
+        return lambda codex_home: spec.factory(StoreSetup(codex_home=codex_home))
+
+
+class TestJsonlLibrary(RolloutLibraryConformance):
     @pytest.fixture
     def store_factory(self):
         (spec,) = plugin.codex_stores()

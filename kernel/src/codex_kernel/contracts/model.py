@@ -182,6 +182,8 @@ class ModelProvider(Protocol):
     It may also have `head_start(request: ModelRequest) -> None`: synchronous, called at most once, before
     there is an event loop. It sends the request if that takes no more than milliseconds, and `stream` of
     the very same request object then takes over; it raises as `stream` does.
+
+    And it may have `model_names() -> Sequence[str]`: names worth offering, the best first; does no I/O.
     """
 
     def stream(self, request: ModelRequest) -> AsyncIterator[tuple[ModelEvent, ...]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import attrs
 
@@ -34,7 +34,8 @@ class StoreSetup(Value):
 @value
 class ThreadSummary(Value):
     """A recorded thread, from the head of its rollout alone. Times in Unix milliseconds; `cwd`, `preview`
-    (start of the first user message), `model_provider` and `source` are empty when not recorded."""
+    (start of the first user message), `model_provider`, `source` and `model` are empty when not recorded.
+    `meta` is the payload of `session_meta` without the long instructions, where the store gives it."""
 
     thread_id: str
     path: str
@@ -46,14 +47,37 @@ class ThreadSummary(Value):
     source: str = ""
     name: str = ""
     size_bytes: int = 0
+    model: str = ""
+    archived: bool = False
+    meta: Mapping[str, Any] = attrs.field(factory=dict)
 
 
 @value
 class ThreadPage(Value):
-    """A page of a listing, newest first; `next_cursor` is opaque and None on the last page."""
+    """A page of a listing, newest first; `next_cursor` is opaque and None on the last page. `backwards_cursor`,
+    of `RolloutLibrary.browse` alone, begins at the page's first thread and goes the other way."""
 
     threads: tuple[ThreadSummary, ...]
     next_cursor: str | None = None
+    backwards_cursor: str | None = None
+
+
+@value
+class ThreadQuery(Value):
+    """Which threads `RolloutLibrary.browse` gives, and in which order.
+
+    `wanted` is asked for each thread with the members of its `session_meta` that stand before the long
+    instructions (`cwd`, `source`, `originator`, `model_provider`, …), before more of it is read. `search` is a
+    part of the name or of the preview. Threads in which the user has said nothing are left out.
+    """
+
+    order: Literal["created", "updated"] = "created"
+    descending: bool = True
+    archived: bool = False
+    limit: int = 25
+    cursor: str | None = None
+    search: str = ""
+    wanted: Callable[[Mapping[str, Any]], bool] | None = None
 
 
 class RolloutWriter(Protocol):
@@ -99,6 +123,37 @@ class RolloutStore(Protocol):
 
     def list(self, *, cursor: str | None = None, limit: int = 50, cwd: str | None = None) -> ThreadPage:
         """Recorded threads, newest first, without reading whole files."""
+        ...
+
+
+@runtime_checkable
+class RolloutLibrary(Protocol):
+    """What a rollout store may offer besides: looking through its threads and putting them in order. Optional; a
+    caller asks with `isinstance`. All raise `StoreError`; those that change a thread raise it too when there is none
+    or while a writer holds it."""
+
+    def browse(self, query: ThreadQuery) -> ThreadPage:
+        """A page of threads. Raises `UserError` for a cursor that is none of ours."""
+        ...
+
+    def archive(self, thread_id: str) -> None:
+        """Put a thread aside: it can be read and is not listed with the others."""
+        ...
+
+    def unarchive(self, thread_id: str) -> None:
+        """Put it back."""
+        ...
+
+    def delete(self, thread_id: str) -> None:
+        """Remove a thread and its name."""
+        ...
+
+    def rename(self, thread_id: str, name: str) -> None:
+        """Give a thread a name, by which `find` finds it."""
+        ...
+
+    def revert(self, thread_id: str, before_turn: str) -> bool:
+        """Take back a turn and all that came after it; whether there was such a turn."""
         ...
 
 

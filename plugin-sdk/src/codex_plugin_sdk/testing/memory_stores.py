@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import attrs
 import orjson
 
-from codex_plugin_sdk import MemoryNote, RolloutLine, StoreError, ThreadPage, ThreadSummary, UserError
+from codex_plugin_sdk import MemoryNote, RolloutLine, StoreError, ThreadPage, ThreadQuery, ThreadSummary, UserError
 
 
 @attrs.define
@@ -19,6 +19,7 @@ class Rollout:
     created_at_ms: int
     lines: list[RolloutLine] = attrs.field(factory=list)
     held: bool = False
+    archived: bool = False
 
     def payloads(self, kind: str) -> list[dict[str, object]]:
         """The decoded payloads of all lines of a type."""
@@ -40,6 +41,9 @@ class Rollout:
             source=str(meta.get("source", "")),
             name=name,
             size_bytes=sum(len(line.payload) for line in self.lines),
+            model=str(next(iter(self.payloads("turn_context")), {}).get("model", "")),
+            archived=self.archived,
+            meta={key: found for key, found in meta.items() if key != "base_instructions"},
         )
 
     def _preview(self) -> str:
@@ -119,7 +123,7 @@ class InMemoryRolloutStore:
 
     def list(self, *, cursor: str | None = None, limit: int = 50, cwd: str | None = None) -> ThreadPage:
         """A page, newest first; the cursor names the last thread shown. Raises `UserError` for another one."""
-        order = sorted(self.rollouts.values(), key=_age, reverse=True)
+        order = sorted((found for found in self.rollouts.values() if not found.archived), key=_age, reverse=True)
         if cursor is not None:
             created, _, thread_id = cursor.partition(" ")
             if not created.isdigit():
@@ -131,6 +135,63 @@ class InMemoryRolloutStore:
         rest = len(fitting) > limit
         return ThreadPage(threads=page, next_cursor=f"{page[-1].created_at_ms} {page[-1].thread_id}" if rest else None)
 
+    def browse(self, query: ThreadQuery) -> ThreadPage:
+        """A page; the cursor holds the key of a thread. Raises `UserError` for another one."""
+        found = [self._summary(rollout) for rollout in self.rollouts.values() if rollout.archived is query.archived]
+        fitting = [summary for summary in found if summary.preview and _fits(summary, query)]
+        fitting.sort(key=lambda summary: _key(summary, query), reverse=query.descending)
+        if query.cursor is not None:
+            order, stamp, thread_id, inclusive = [*query.cursor.split(" "), "", "", ""][:4]
+            if order != query.order or not stamp.isdigit():
+                raise UserError(f"invalid cursor: {query.cursor}")
+            place = (int(stamp), thread_id)
+            fitting = [s for s in fitting if (_key(s, query) == place and inclusive) or _passed(s, place, query)]
+        page = fitting[: query.limit]
+        return ThreadPage(
+            threads=tuple(page),
+            next_cursor=_cursor(page[-1], query) if len(fitting) > len(page) else None,
+            backwards_cursor=_cursor(page[0], query) + " inclusive" if page else None,
+        )
+
+    def archive(self, thread_id: str) -> None:
+        """Put it aside. Raises `StoreError`."""
+        self._free(thread_id).archived = True
+
+    def unarchive(self, thread_id: str) -> None:
+        """Put it back. Raises `StoreError`."""
+        self._free(thread_id).archived = False
+
+    def delete(self, thread_id: str) -> None:
+        """Forget it. Raises `StoreError`."""
+        self._free(thread_id)
+        del self.rollouts[thread_id]
+        self.names.pop(thread_id, None)
+
+    def rename(self, thread_id: str, name: str) -> None:
+        """Name it. Raises `StoreError`."""
+        self._rollout(thread_id)
+        self.names[thread_id] = name
+
+    def revert(self, thread_id: str, before_turn: str) -> bool:
+        """Drop the lines from the beginning of a turn on. Raises `StoreError`."""
+        rollout = self._free(thread_id)
+        for index, line in enumerate(rollout.lines):
+            payload = orjson.loads(line.payload) if line.type == "event_msg" else None
+            found = payload if isinstance(payload, dict) else {}
+            if (found.get("type"), found.get("turn_id")) == ("task_started", before_turn):
+                del rollout.lines[index:]
+                return True
+        return False
+
+    def _summary(self, rollout: Rollout) -> ThreadSummary:
+        return rollout.summary(self.names.get(rollout.thread_id, ""))
+
+    def _free(self, thread_id: str) -> Rollout:
+        rollout = self._rollout(thread_id)
+        if rollout.held:
+            raise StoreError(f"the rollout of thread {thread_id} has a writer", operation="change")
+        return rollout
+
     def _rollout(self, thread_id: str) -> Rollout:
         if thread_id not in self.rollouts:
             raise StoreError(f"no rollout of thread {thread_id}", operation="find")
@@ -139,6 +200,25 @@ class InMemoryRolloutStore:
 
 def _age(rollout: Rollout) -> tuple[int, str]:
     return rollout.created_at_ms, rollout.thread_id
+
+
+def _fits(summary: ThreadSummary, query: ThreadQuery) -> bool:
+    named = query.search in summary.preview or query.search in summary.name
+    return named and (query.wanted is None or query.wanted(summary.meta))
+
+
+def _key(summary: ThreadSummary, query: ThreadQuery) -> tuple[int, str]:
+    stamp = summary.created_at_ms if query.order == "created" else summary.updated_at_ms
+    return stamp, summary.thread_id
+
+
+def _passed(summary: ThreadSummary, place: tuple[int, str], query: ThreadQuery) -> bool:
+    return _key(summary, query) < place if query.descending else _key(summary, query) > place
+
+
+def _cursor(summary: ThreadSummary, query: ThreadQuery) -> str:
+    stamp, thread_id = _key(summary, query)
+    return f"{query.order} {stamp} {thread_id}"
 
 
 class InMemoryStateStore:

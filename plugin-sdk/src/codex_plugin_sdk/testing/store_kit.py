@@ -20,7 +20,14 @@ from typing import Any, overload
 import orjson
 import pytest
 
-from codex_plugin_sdk import CodexError, RolloutLine, RolloutStore, StoreError, new_thread_id, uuid7_unix_ms
+from codex_plugin_sdk import (
+    CodexError,
+    RolloutLine,
+    RolloutStore,
+    StoreError,
+    new_thread_id,
+    uuid7_unix_ms,
+)
 
 StoreFactory = Callable[[str], RolloutStore]
 

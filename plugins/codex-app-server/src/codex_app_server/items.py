@@ -38,7 +38,11 @@ _STATUS = {
     ItemStatus.FAILED: "failed",
     ItemStatus.DECLINED: "declined",
 }
-_SOURCES = {"unified_exec_startup": "unifiedExecStartup", "unified_exec_interaction": "unifiedExecInteraction"}
+_SOURCES = {
+    "unified_exec_startup": "unifiedExecStartup",
+    "unified_exec_interaction": "unifiedExecInteraction",
+    "user_shell": "userShell",
+}
 _ERROR_KINDS = {
     "ContextWindowExceeded": "contextWindowExceeded",
     "RateLimited": "usageLimitExceeded",
@@ -72,7 +76,7 @@ def wire_item(item: ThreadItem) -> dict[str, Any] | None:
         case ToolCallItem():
             return _tool_call(item)
         case WebSearchItem():
-            return {"type": "webSearch", "id": item.id, "query": item.query, "action": _search(item.action)}
+            return {"type": "webSearch", "id": item.id, "query": item.query, "action": wire_search(item.action)}
         case ImageViewItem():
             return {"type": "imageView", "id": item.id, "path": item.path}
         case ContextCompactionItem():
@@ -101,13 +105,18 @@ def _command(item: CommandExecutionItem) -> dict[str, Any]:
         "command": text,
         "cwd": item.cwd,
         "processId": item.process_id,
-        "source": _SOURCES.get(item.source, "agent"),
+        "source": wire_source(item.source),
         "status": _STATUS[item.status],
         "commandActions": [{"type": "unknown", "command": text}],
         "aggregatedOutput": None if running else item.aggregated_output,
         "exitCode": item.exit_code,
         "durationMs": None if running else item.duration_ms,
     }
+
+
+def wire_source(source: str) -> str:
+    """Who asked for a command."""
+    return _SOURCES.get(source, "agent")
 
 
 def shown_command(argv: Sequence[str]) -> str:
@@ -149,7 +158,8 @@ def _tool_call(item: ToolCallItem) -> dict[str, Any]:
     }
 
 
-def _search(action: object) -> dict[str, Any] | None:
+def wire_search(action: object) -> dict[str, Any] | None:
+    """What a web search did."""
     if not isinstance(action, Mapping):
         return None
     match action.get("type"):

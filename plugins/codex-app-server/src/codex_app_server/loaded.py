@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -21,10 +22,14 @@ from codex_plugin_sdk import (
     OpRejected,
     ReviewDecision,
     Thread,
+    TurnCompleted,
+    TurnFailed,
+    TurnInterrupted,
     UserMessageItem,
 )
 
 from .approvals import question_of
+from .goals import Spent, charge
 from .items import wire_approval, wire_sandbox
 from .translate import Message, Translator
 from .wire import RpcError
@@ -48,15 +53,27 @@ class LoadedThread:
         self.ephemeral = ephemeral
         self.name: str | None = None
         self.preview = ""
+        self.forked_from: str | None = None
+        self.source: str | dict[str, Any] = "vscode"
+        self.git_info: dict[str, Any] | None = None
         self.created_s = self.updated_s = int(time.time())
         self.translator = Translator(self.id)
         self.listeners: set[Client] = set()
         self.thread: Thread | None = None
+        self.has_active_goal = False
+        self.own_turn: tuple[str, anyio.CancelScope] | None = None
+        """A turn that the user runs without the model: a command of theirs."""
         self._ready = anyio.Event()
         self.closed = anyio.Event()
         self._stop = anyio.Event()
         self._questions: dict[str, _Question] = {}
         self._rejected: str | None = None
+
+    def recall(self, recorded: Mapping[str, Any]) -> None:
+        """Take over what the recorded thread, in the wire's form, says of itself."""
+        self.preview, self.name, self.source = recorded["preview"], recorded["name"], recorded["source"]
+        self.created_s, self.updated_s = recorded["createdAt"], recorded["updatedAt"]
+        self.forked_from, self.git_info = recorded["forkedFromId"], recorded["gitInfo"]
 
     # -- life ------------------------------------------------------------------------------------
 
@@ -98,7 +115,8 @@ class LoadedThread:
 
     def _hear(self, event: Event, tasks: Any) -> None:
         msg = event.msg
-        self.updated_s = event.at_ms // 1000
+        if event.turn_id is not None:
+            self.updated_s = event.at_ms // 1000
         match msg:
             case ApprovalRequested():
                 self._ask(event, msg, tasks)
@@ -111,6 +129,9 @@ class LoadedThread:
                 if isinstance(item, UserMessageItem) and not self.preview:
                     self.preview = " ".join(getattr(part, "text", "") for part in item.content).strip()
                 self.tell(self.translator.messages(event))
+        if self.has_active_goal and isinstance(msg, TurnCompleted | TurnFailed | TurnInterrupted):
+            spend = Spent(tokens=msg.usage.total_tokens, seconds=round(msg.duration_ms / 1000))
+            self._server.start(partial(charge, self._server, self, str(event.turn_id or ""), spend))
 
     def tell(self, messages: Iterable[Message]) -> None:
         """Notify every listener."""
@@ -175,37 +196,45 @@ class LoadedThread:
         active = self.active_turn
         if active != turn_id:
             raise RpcError("no active turn to interrupt" if active is None else f"turn not found: {turn_id}")
-        await self.submit(Interrupt())
+        if self.own_turn is not None:
+            self.own_turn[1].cancel()
+        else:
+            await self.submit(Interrupt())
 
     @property
     def active_turn(self) -> str | None:
         """The id of the turn under way."""
+        if self.own_turn is not None:
+            return self.own_turn[0]
         found = self.thread.active_turn_id if self.thread is not None else None
         return None if found is None else str(found)
 
     # -- on the wire -----------------------------------------------------------------------------
 
-    def wire(self, turns: bool = False) -> dict[str, Any]:
-        """The thread as clients read it."""
+    def wire(self) -> dict[str, Any]:
+        """The thread as clients read it, without its turns."""
         recorder, settings = self.state.recorder, self.state.settings
         return {
             "id": self.id,
             "sessionId": self.id,
+            "forkedFromId": self.forked_from,
             "preview": self.preview,
             "ephemeral": self.ephemeral,
             "modelProvider": settings.provider_id,
             "model": settings.model,
             "createdAt": self.created_s,
             "updatedAt": self.updated_s,
+            "recencyAt": self.updated_s,
             "status": self.translator.status,
             "path": recorder.path,
             "cwd": self.state.cwd,
             "cliVersion": self._server.version,
-            "source": "appServer",
-            "gitInfo": None,
+            "originator": self.state.originator,
+            "source": self.source,
+            "gitInfo": self.git_info,
             "name": self.name,
             "projectId": None,
-            "turns": [turn.wire() for turn in self.translator.turns] if turns else [],
+            "turns": [],
         }
 
     def wire_settings(self) -> dict[str, Any]:

@@ -1,18 +1,22 @@
-"""Threads: start, resume, fork, read, leave."""
+"""Threads: start, resume, fork, leave."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from codex_plugin_sdk import Compact, ThreadOptions
+from codex_plugin_sdk import Compact, ThreadOptions, ThreadSummary
 
+from .goals import goal_of
 from .loaded import LoadedThread
+from .method_stored import turns_page
 from .methods import method
 from .scopes import ALONE, SHARED_READ, THREAD
 from .server import Reply, check_thread_id
 from .settings import engine_for, folder
 from .shapes import ANY, BOOLEAN, INTEGER, OBJECT, STRING, array, enum, record, union
+from .shelf import live_turns, on_shelf, shelf
 from .wire import RpcError
 
 if TYPE_CHECKING:
@@ -20,6 +24,8 @@ if TYPE_CHECKING:
     from .server import Server
 
 ORIGINATOR = "codex_app_server"
+SOURCE = "vscode"
+"""What Codex records for threads that clients begin, and lists by default."""
 APPROVAL = union(enum("untrusted", "on-failure", "on-request", "never"), record({"granular": OBJECT}))
 SANDBOX_MODE = enum("read-only", "workspace-write", "danger-full-access")
 SETTINGS: dict[str, Any] = {
@@ -36,8 +42,24 @@ SETTINGS: dict[str, Any] = {
     "serviceTier": STRING,
 }
 START = record(ephemeral=BOOLEAN, **SETTINGS)
-RESUME = record({"threadId": STRING}, path=STRING, excludeTurns=BOOLEAN, history=array(ANY), **SETTINGS)
-FORK = record({"threadId": STRING}, path=STRING, ephemeral=BOOLEAN, lastTurnId=STRING, **SETTINGS)
+FIRST_PAGE = record(limit=INTEGER, sortDirection=enum("asc", "desc"), itemsView=enum("notLoaded", "summary", "full"))
+RESUME = record(
+    {"threadId": STRING},
+    path=STRING,
+    excludeTurns=BOOLEAN,
+    history=array(ANY),
+    initialTurnsPage=FIRST_PAGE,
+    **SETTINGS,
+)
+FORK = record(
+    {"threadId": STRING},
+    path=STRING,
+    ephemeral=BOOLEAN,
+    excludeTurns=BOOLEAN,
+    lastTurnId=STRING,
+    beforeTurnId=STRING,
+    **SETTINGS,
+)
 ONE = record({"threadId": STRING})
 
 
@@ -49,7 +71,7 @@ async def start(server: Server, client: Client, params: Mapping[str, Any]) -> Re
     options = ThreadOptions(
         cwd=cwd,
         ephemeral=bool(params.get("ephemeral")),
-        source="appServer",
+        source=SOURCE,
         originator=_originator(client),
         want_deltas=True,
     )
@@ -60,37 +82,58 @@ async def start(server: Server, client: Client, params: Mapping[str, Any]) -> Re
 async def resume(server: Server, client: Client, params: Mapping[str, Any]) -> Reply:
     """A recorded thread, or one that is open already."""
     thread_id = params["threadId"]
-    check_thread_id(thread_id)
+    if not params.get("path"):
+        check_thread_id(thread_id)
     loaded = server.threads.get(thread_id)
     if loaded is None:
-        cwd = folder(params)
+        summary, recorded = await _recorded(server, params)
+        if summary.archived:
+            hint = f"Run `codex unarchive {summary.thread_id}` to unarchive it first."
+            raise RpcError(f"session {summary.thread_id} is archived. {hint}")
+        loaded = server.threads.get(summary.thread_id)
+    if loaded is None:
+        cwd = folder(params, _still_there(summary.cwd))
         engine = engine_for(server.invocation, params, cwd)
         options = ThreadOptions(
-            cwd=cwd, resume=thread_id, source="appServer", originator=_originator(client), want_deltas=True
+            cwd=cwd, resume=summary.thread_id, source=SOURCE, originator=_originator(client), want_deltas=True
         )
-        _require_recorded(engine, thread_id)
         loaded = server.open(engine, options)
-    return _opened(client, loaded, announce=False, turns=not params.get("excludeTurns"))
+        loaded.recall(recorded)
+    page = params.get("initialTurnsPage")
+    more: dict[str, Any] = {}
+    if page is not None:
+        more["initialTurnsPage"] = await turns_page(server, loaded.id, page, page.get("itemsView") or "summary")
+    return await _with_history(server, client, loaded, params, more)
 
 
 @method("thread/fork", FORK, scope=THREAD)
 async def fork(server: Server, client: Client, params: Mapping[str, Any]) -> Reply:
-    """A new thread that begins with the history of another."""
+    """A new thread that begins with the history of another, or with a part of it."""
     thread_id = params["threadId"]
-    check_thread_id(thread_id)
-    source = server.threads.get(thread_id)
-    cwd = folder(params, source.state.cwd if source is not None else None)
+    if not params.get("path"):
+        check_thread_id(thread_id)
+    if params.get("lastTurnId") and params.get("beforeTurnId"):
+        raise RpcError("`beforeTurnId` cannot be combined with `lastTurnId`")
+    summary, recorded = await _recorded(server, params)
+    before, spoken = await _fork_before(server, summary.thread_id, params)
+    cwd = folder(params, _still_there(summary.cwd))
     engine = engine_for(server.invocation, params, cwd)
-    _require_recorded(engine, thread_id)
     options = ThreadOptions(
         cwd=cwd,
-        fork=thread_id,
+        fork=summary.thread_id,
+        fork_before_turn=before,
         ephemeral=bool(params.get("ephemeral")),
-        source="appServer",
+        source=SOURCE,
         originator=_originator(client),
         want_deltas=True,
     )
-    return _opened(client, server.open(engine, options), announce=True)
+    loaded = server.open(engine, options)
+    loaded.forked_from = summary.thread_id
+    loaded.name = recorded["name"]
+    loaded.preview = recorded["preview"] if spoken else ""
+    if recorded["name"] and not loaded.ephemeral:
+        await on_shelf(lambda: shelf(server).library.rename(loaded.id, recorded["name"]))
+    return await _with_history(server, client, loaded, params, {}, announce=True)
 
 
 @method("thread/unsubscribe", ONE, scope=THREAD)
@@ -115,17 +158,6 @@ async def loaded_list(server: Server, client: Client, params: Mapping[str, Any])
     return {"data": page, "nextCursor": page[-1] if len(ids) > len(page) else None}
 
 
-@method("thread/read", record({"threadId": STRING}, includeTurns=BOOLEAN), scope=THREAD)
-async def read(server: Server, client: Client, params: Mapping[str, Any]) -> dict[str, Any]:
-    """An open thread."""
-    thread_id = params["threadId"]
-    check_thread_id(thread_id)
-    loaded = server.threads.get(thread_id)
-    if loaded is None:
-        raise RpcError(f"thread not loaded: {thread_id}")
-    return {"thread": loaded.wire(turns=bool(params.get("includeTurns")))}
-
-
 @method("thread/compact/start", ONE, scope=THREAD)
 async def compact(server: Server, client: Client, params: Mapping[str, Any]) -> Reply:
     """Shorten the history now."""
@@ -137,18 +169,75 @@ async def compact(server: Server, client: Client, params: Mapping[str, Any]) -> 
     return Reply({}, then)
 
 
-def _opened(client: Client, loaded: LoadedThread, *, announce: bool, turns: bool = False) -> Reply:
+def _opened(client: Client, loaded: LoadedThread, *, announce: bool) -> Reply:
     async def then() -> None:
         if announce:
             client.notify("thread/started", {"thread": loaded.wire()})
         loaded.subscribe(client)
 
-    return Reply({"thread": loaded.wire(turns=turns), **loaded.wire_settings()}, then)
+    return Reply({"thread": loaded.wire(), **loaded.wire_settings()}, then)
 
 
-def _require_recorded(engine: Any, thread_id: str) -> None:
-    if engine.rollout_store().find(thread_id) is None:
-        raise RpcError(f"no rollout found for thread id {thread_id}")
+async def _with_history(
+    server: Server,
+    client: Client,
+    loaded: LoadedThread,
+    params: Mapping[str, Any],
+    more: Mapping[str, Any],
+    *,
+    announce: bool = False,
+) -> Reply:
+    """The answer for a thread that has a past."""
+    reply = _opened(client, loaded, announce=announce)
+    opened = reply.then
+    if not params.get("excludeTurns"):
+        turns = shelf(server).turns(loaded.id, live=live_turns(loaded))
+        reply.result["thread"]["turns"] = await on_shelf(lambda: [turn.wire() for turn in turns])
+    reply.result.update(more)
+    goal = await on_shelf(lambda: goal_of(shelf(server), loaded.id))
+    loaded.has_active_goal = goal is not None and goal["status"] == "active"
+
+    async def then() -> None:
+        assert opened is not None
+        await opened()
+        if goal is not None:
+            client.notify("thread/goal/updated", {"threadId": loaded.id, "turnId": None, "goal": goal})
+
+    reply.then = then
+    return reply
+
+
+async def _recorded(server: Server, params: Mapping[str, Any]) -> tuple[ThreadSummary, dict[str, Any]]:
+    """The recorded thread that is meant, also in the wire's form. Raises `RpcError`."""
+    thread_id, path = params["threadId"], params.get("path")
+
+    def look() -> tuple[ThreadSummary, dict[str, Any]]:
+        found = shelf(server)
+        summary = found.store.find(path) if path else found.require(thread_id)
+        if summary is None:
+            raise RpcError(f"no rollout found at {path}")
+        return summary, found.wire(summary)
+
+    return await on_shelf(look)
+
+
+async def _fork_before(server: Server, thread_id: str, params: Mapping[str, Any]) -> tuple[str | None, bool]:
+    """The turn that a fork leaves out with all after it, None to take everything; and whether any turn is left.
+    Raises `RpcError`."""
+    last, before = params.get("lastTurnId"), params.get("beforeTurnId")
+    if not last and not before:
+        return None, True
+    ids = await on_shelf(lambda: [turn.id for turn in shelf(server).turns(thread_id, "notLoaded")])
+    wanted = last or before
+    if wanted not in ids:
+        raise RpcError(f"turn not found: {wanted}")
+    place = ids.index(wanted) + (1 if last else 0)
+    return ids[place] if place < len(ids) else None, place > 0
+
+
+def _still_there(path: str) -> str | None:
+    """The folder that a thread was recorded in, or None if it is gone."""
+    return path if path and os.path.isdir(path) else None
 
 
 def _originator(client: Client) -> str:

@@ -48,5 +48,21 @@ def load_all() -> dict[str, Method]:
     return METHODS
 
 
-MODULES = ("method_session", "method_thread", "method_turn")
+MODULES = (
+    "method_session",
+    "method_thread",
+    "method_turn",
+    "method_stored",
+    "method_history",
+    "method_goal",
+    "method_models",
+    "method_account",
+    "method_config",
+    "method_config_write",
+    "method_fs",
+    "method_watch",
+    "method_search",
+    "method_command",
+    "method_feedback",
+)
 """Where methods are; in the order of the documentation."""

@@ -13,7 +13,9 @@ from .wire import encode
 MAX_BYTES = 16 * 1024 * 1024
 """Beyond this, notifications that only stream are dropped."""
 HARD_BYTES = 64 * 1024 * 1024
-"""Beyond this the client is given up: it does not read what it has asked for."""
+"""Beyond this the client is given up: it does not read what it has asked for. One message may be longer."""
+BATCH_BYTES = 1024 * 1024
+"""About as much is taken at once; what has been taken counts as waiting until more is taken."""
 
 
 class ClientTooSlow(Exception):
@@ -26,6 +28,7 @@ class Outbox:
     def __init__(self) -> None:
         self._waiting: deque[bytes] = deque()
         self._bytes = 0
+        self._taken_bytes = 0
         self._dropped = 0
         self._filled = anyio.Event()
         self._closed = False
@@ -37,12 +40,22 @@ class Outbox:
         if droppable and self._bytes > MAX_BYTES:
             self._dropped += 1
             return
-        data = encode(message)
-        self._bytes += len(data)
         if self._bytes > HARD_BYTES:
             raise ClientTooSlow
+        if self._dropped:
+            self._tell_dropped()
+        self._append(encode(message))
+
+    def _append(self, data: bytes) -> None:
+        self._bytes += len(data)
         self._waiting.append(data)
         self._filled.set()
+
+    def _tell_dropped(self) -> None:
+        """Tell of the gap before what comes behind it."""
+        text = f"{self._dropped} notifications were dropped, because they were not read fast enough"
+        self._dropped = 0
+        self._append(encode({"method": "warning", "params": {"threadId": None, "message": text}}))
 
     def close(self) -> None:
         """No more will be put; what waits may still be taken."""
@@ -50,17 +63,19 @@ class Outbox:
         self._filled.set()
 
     async def take(self) -> list[bytes] | None:
-        """All that waits; None once it is closed and empty."""
+        """The next that waits, together; None once it is closed and empty."""
+        self._bytes -= self._taken_bytes
+        self._taken_bytes = 0
         while not self._waiting:
+            if self._dropped:
+                self._tell_dropped()
+                break
             if self._closed:
                 return None
             self._filled = anyio.Event()
             await self._filled.wait()
-        found = list(self._waiting)
-        self._waiting.clear()
-        self._bytes = 0
-        if self._dropped:
-            text = f"{self._dropped} notifications were dropped, because they were not read fast enough"
-            found.append(encode({"method": "warning", "params": {"threadId": None, "message": text}}))
-            self._dropped = 0
+        found: list[bytes] = []
+        while self._waiting and self._taken_bytes < BATCH_BYTES:
+            found.append(self._waiting.popleft())
+            self._taken_bytes += len(found[-1])
         return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -49,10 +49,11 @@ class Server:
     async def serve(
         self,
         client: Client,
-        receive: Callable[[], Awaitable[bytes | str | None]],
+        receive: Callable[[], Awaitable[bytes | str | Incoming | None]],
         send: Callable[[list[bytes]], Awaitable[None]],
     ) -> None:
-        """Serve one client until it leaves: `receive` gives its next message, None at the end."""
+        """Serve one client until it leaves: `receive` gives its next message, encoded or not, None at
+        the end."""
         self.clients.add(client)
         try:
             async with anyio.create_task_group() as tasks:
@@ -75,7 +76,7 @@ class Server:
             tasks.cancel_scope.cancel()
 
     async def _read(
-        self, client: Client, receive: Callable[[], Awaitable[bytes | str | None]], tasks: TaskGroup
+        self, client: Client, receive: Callable[[], Awaitable[bytes | str | Incoming | None]], tasks: TaskGroup
     ) -> None:
         open_requests = 0
 
@@ -92,7 +93,7 @@ class Server:
 
         tasks.start_soon(until_gone)
         while (data := await receive()) is not None:
-            found: Incoming | None = decode(data)
+            found = decode(data) if isinstance(data, bytes | str) else data
             match found:
                 case Answer():
                     client.take_answer(found)
@@ -180,7 +181,7 @@ class Server:
         if self.threads.get(loaded.id) is loaded:
             del self.threads[loaded.id]
 
-    def start(self, run: Callable[[], Awaitable[None]]) -> None:
+    def start(self, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run something beside the requests, until the server ends."""
         assert self._tasks is not None
         self._tasks.start_soon(run)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import stat
 import sys
+from collections.abc import Awaitable, Callable
 
 import anyio
 
@@ -18,22 +20,27 @@ async def serve_stdio(server: Server) -> None:
     output = os.dup(1)
     os.dup2(2, 1)  # a stray print must not break the protocol
     try:
-        reader = await _reader()
+        receive = await lines_of_stdin()
         lock = anyio.Lock()
 
         async def send(messages: list[bytes]) -> None:
             data = b"\n".join(messages) + b"\n"
             async with lock:
-                if len(data) < _SMALL and _write_now(output, data):
-                    return
-                await anyio.to_thread.run_sync(_write_all, output, data, abandon_on_cancel=True)
+                await write(output, data)
 
-        await server.serve(Client("stdio"), lambda: _line(reader), send)
+        await server.serve(Client("stdio"), receive, send)
     finally:
         os.close(output)
 
 
 _SMALL = 4096
+
+
+async def write(fd: int, data: bytes) -> None:
+    """Write all to a pipe without holding others up. Raises `OSError`."""
+    if len(data) < _SMALL and _write_now(fd, data):
+        return
+    await anyio.to_thread.run_sync(_write_all, fd, data, abandon_on_cancel=True)
 
 
 def _write_now(fd: int, data: bytes) -> bool:
@@ -52,22 +59,37 @@ def _write_all(fd: int, data: bytes) -> None:
         rest = rest[os.write(fd, rest) :]
 
 
-async def _reader() -> asyncio.StreamReader:
-    loop = asyncio.get_running_loop()
+async def stdin_reader() -> asyncio.StreamReader:
+    """Our own input, whether a pipe, a terminal or a file."""
     reader = asyncio.StreamReader(limit=MAX_MESSAGE_BYTES)
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
+    mode = os.fstat(sys.stdin.fileno()).st_mode
+    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or sys.stdin.isatty():
+        loop = asyncio.get_running_loop()
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
+    else:  # it cannot be waited for, and need not be
+        reader.feed_data(await anyio.to_thread.run_sync(sys.stdin.buffer.read))
+        reader.feed_eof()
     return reader
 
 
-async def _line(reader: asyncio.StreamReader) -> bytes | None:
-    """The next line; an overlong one is skipped; None at the end."""
+async def lines_of_stdin() -> Callable[[], Awaitable[bytes | None]]:
+    """Gives the next line that is not empty, None at the end; an overlong one is skipped."""
+    reader = await stdin_reader()
+    return lambda: next_line(reader)
+
+
+async def next_line(reader: asyncio.StreamReader) -> bytes | None:
+    """The next line that is not empty, None at the end; an overlong one is skipped, to its end."""
+    overlong = False
     while True:
         try:
             line = await reader.readuntil(b"\n")
         except asyncio.IncompleteReadError as error:
-            return error.partial or None
+            return None if overlong else error.partial or None
         except asyncio.LimitOverrunError as error:
             await reader.readexactly(error.consumed)
+            overlong = True
             continue
-        if line.strip():
+        if line.strip() and not overlong:
             return line
+        overlong = False

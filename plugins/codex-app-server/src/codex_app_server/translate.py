@@ -48,6 +48,8 @@ class TurnRecord:
         self.started_ms = started_ms
         self.status = "inProgress"
         self.items: dict[str, dict[str, Any]] = {}
+        self.times: dict[str, tuple[int | None, int | None]] = {}
+        """Start and end of each item, in Unix milliseconds."""
         self.error: dict[str, Any] | None = None
         self.completed_ms: int | None = None
         self.duration_ms: int | None = None
@@ -170,7 +172,7 @@ class Translator:
         if id in self._started:
             return
         self._started.add(id)
-        self._keep(wire)
+        self._keep(wire, (at, None))
         yield self._of_turn("item/started", turn_id, item=wire, startedAtMs=at)
 
     def _complete(self, turn_id: str, item: ThreadItem, at: int) -> Iterator[Message]:
@@ -190,12 +192,14 @@ class Translator:
             yield self._of_turn("turn/diff/updated", turn_id, diff="".join(self._diffs.values()))
 
     def _closed(self, turn_id: str, wire: dict[str, Any], at: int) -> Iterator[Message]:
-        self._keep(wire)
+        start = self.turns[-1].times.get(wire["id"], (at, None))[0] if self.turns else at
+        self._keep(wire, (start, at))
         yield self._of_turn("item/completed", turn_id, item=wire, completedAtMs=at)
 
-    def _keep(self, wire: dict[str, Any]) -> None:
+    def _keep(self, wire: dict[str, Any], times: tuple[int | None, int | None]) -> None:
         if self.turns:
             self.turns[-1].items[wire["id"]] = wire
+            self.turns[-1].times[wire["id"]] = times
 
     def _plan(self, turn_id: str, item: ThreadItem) -> Iterator[Message]:
         if isinstance(item, TodoListItem):

@@ -28,6 +28,13 @@ _MODELS: dict[str, tuple[int, str | None, str | None]] = {
     "o4-mini": (200_000, "medium", None),
 }
 _FAMILIES = sorted(_MODELS, key=len, reverse=True)
+_OFFERED = ("gpt-6.1-terra", "gpt-6-astra", "gpt-5.6-sol", "gpt-5.5", "gpt-4.1", "gpt-4o", "o3", "o4-mini")
+"""Names, not families, for people to choose from; the best first."""
+
+
+def model_names() -> tuple[str, ...]:
+    """Models worth offering, the best first."""
+    return _OFFERED
 
 
 def model_info(model: str) -> ModelInfo:

@@ -9,7 +9,7 @@ from codex_plugin_sdk.http.model_server import ModelServer
 
 from .body import RequestEncoder
 from .events import CUT_SHORT, ResponseReader
-from .models import model_info
+from .models import model_info, model_names
 from .transport import EventStream, ResponsesTransport, SseTransport
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
@@ -69,6 +69,10 @@ class OpenAIProvider:
     def model_info(self, model: str) -> ModelInfo:
         """What is known of a model; no I/O."""
         return model_info(model)
+
+    def model_names(self) -> tuple[str, ...]:
+        """Models worth offering, the best first; no I/O."""
+        return model_names()
 
     async def aclose(self) -> None:
         """Release connections; may be called again."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -12,11 +12,12 @@ import orjson
 from codex_plugin_sdk import ThreadSummary, is_uuid, uuid7_unix_ms
 
 from .failures import store_error
-from .layout import thread_id_of
+from .layout import ARCHIVED, thread_id_of
 from .tail import pread_all
 
 _CWD = re.compile(rb'^[^\n]*?"cwd":\s?("(?:[^"\\\n]|\\.)*")')
 _CWD_READ = 4 * 1024
+_LONG = "base_instructions"
 _FIRST_READ = 64 * 1024
 _LAST_READ = 1024 * 1024
 _PREVIEW_CHARS = 200
@@ -25,9 +26,14 @@ _MARKS = (b'"UserMessage"', b'"user_message"')
 _CONTEXT_STARTS = ("<", "# AGENTS.md")
 
 
-def summarize(path: str, names: Mapping[str, str], cwd: str | None = None) -> ThreadSummary | None:
-    """The summary of a rollout; None if the file is empty or gone, or its thread began in another folder than
-    `cwd`. `names` maps thread ids to given names.
+def summarize(
+    path: str,
+    names: Mapping[str, str],
+    cwd: str | None = None,
+    wanted: Callable[[Mapping[str, Any]], bool] | None = None,
+) -> ThreadSummary | None:
+    """The summary of a rollout; None if the file is empty or gone, its thread began in another folder than
+    `cwd`, or it is not `wanted` by what its first line says. `names` maps thread ids to given names.
 
     Reads 64 KB, or 1 MB if the first user message is not among them. Raises `StoreError`.
     """
@@ -41,7 +47,9 @@ def summarize(path: str, names: Mapping[str, str], cwd: str | None = None) -> Th
         status = os.fstat(fd)
         if status.st_size == 0 or (cwd is not None and not _began_in(fd, cwd)):
             return None
-        meta, preview = _read_head(fd, status.st_size)
+        if wanted is not None and not wanted(_early_meta(fd)):
+            return None
+        meta, preview, model = _read_head(fd, status.st_size)
     except OSError as error:
         raise store_error(error, "read the rollout", path) from error
     finally:
@@ -61,6 +69,9 @@ def summarize(path: str, names: Mapping[str, str], cwd: str | None = None) -> Th
         source=_text(meta, "source"),
         name=names.get(thread_id, ""),
         size_bytes=status.st_size,
+        model=model,
+        archived=os.path.basename(os.path.dirname(path)) == ARCHIVED,
+        meta={key: found for key, found in meta.items() if key != _LONG},
     )
 
 
@@ -74,24 +85,37 @@ def _began_in(fd: int, cwd: str) -> bool:
     return os.path.normpath(found) == os.path.normpath(cwd)
 
 
-def _read_head(fd: int, size: int) -> tuple[Mapping[str, Any], str]:
-    """The payload of `session_meta` and the first user message."""
+def _early_meta(fd: int) -> Mapping[str, Any]:
+    """The members of `session_meta` before the long instructions; all of them if there is nothing to stop at."""
+    begin = pread_all(fd, _CWD_READ, 0)
+    early, mark, _ = begin.partition(b',"' + _LONG.encode() + b'":')
+    if mark and b"\n" not in early and (found := _payload(early + b"}}", "session_meta")):
+        return found
+    line = begin.partition(b"\n")[0] if b"\n" in begin else pread_all(fd, _LAST_READ, 0).partition(b"\n")[0]
+    return _payload(line, "session_meta")
+
+
+def _read_head(fd: int, size: int) -> tuple[Mapping[str, Any], str, str]:
+    """The payload of `session_meta`, the first user message, and the model of the first turn."""
     head = pread_all(fd, _FIRST_READ, 0)
-    meta, preview = _scan(head)
+    meta, preview, model = _scan(head)
     if size > len(head) and not (meta and preview):
-        meta, preview = _scan(pread_all(fd, _LAST_READ, 0))
-    return meta, preview
+        meta, preview, model = _scan(pread_all(fd, _LAST_READ, 0))
+    return meta, preview, model
 
 
-def _scan(head: bytes) -> tuple[Mapping[str, Any], str]:
+def _scan(head: bytes) -> tuple[Mapping[str, Any], str, str]:
     lines = head.split(b"\n")
     meta = _payload(lines[0], "session_meta")
+    model = ""
     for line in lines[1:]:
-        if any(mark in line for mark in _MARKS):
+        if not model and b'"turn_context"' in line[:160]:
+            model = _text(_payload(line, "turn_context"), "model")
+        elif any(mark in line for mark in _MARKS):
             text = _user_event(_payload(line, "event_msg"))
             if text:
-                return meta, text
-    return meta, _first_message(lines[1:])
+                return meta, text, model
+    return meta, _first_message(lines[1:]), model
 
 
 def _first_message(lines: Iterable[bytes]) -> str:

@@ -41,10 +41,18 @@ def day_folder(at_ms: int) -> str:
 
 
 def thread_id_of(name: str) -> str:
-    """The thread id in a file name; empty if it is no rollout's."""
+    """The thread id in a file name; empty if it is no rollout's. Codex writes a thread that it has reverted into a
+    further file, whose name has an id of its own behind the thread's."""
     if not name.startswith(_PREFIX) or not name.endswith(_SUFFIX):
         return ""
-    return name[_ID_AT : -len(_SUFFIX)]
+    found = name[_ID_AT : -len(_SUFFIX)]
+    thread_id, mark, part = found.partition("_")
+    return thread_id if mark and is_uuid(thread_id) and is_uuid(part) else found
+
+
+def day_of_name(name: str) -> str:
+    """The day folder that a rollout belongs into by its name."""
+    return name[len(_PREFIX) : len(_PREFIX) + len("YYYY-MM-DD")].replace("-", "/")
 
 
 class Days:
@@ -94,15 +102,42 @@ def path_of(home: str, day: str, name: str) -> str:
 
 
 def path_of_thread(home: str, thread_id: str) -> str | None:
-    """Where the rollout of a thread lies. Raises `StoreError`."""
-    for path in _likely(home, thread_id):
-        return path
-    ending = f"-{thread_id}{_SUFFIX}"
+    """Where the rollout of a thread lies, its newest file. Raises `StoreError`."""
+    first = next(_likely(home, thread_id), None)
+    if first is not None:
+        return max(_further(home, thread_id, os.path.dirname(first)), key=os.path.basename, default=first)
+    return max(paths_of_thread(home, thread_id), key=os.path.basename, default=None)
+
+
+def paths_of_thread(home: str, thread_id: str) -> list[str]:
+    """All files of a thread, archived ones too, in no order. Raises `StoreError`."""
+    found = []
     for folder in (*_day_paths(home), os.path.join(home, ARCHIVED)):
+        names = [name for name in _listed(folder) if thread_id in name]
+        found += [os.path.join(folder, name) for name in names if thread_id_of(name) == thread_id]
+    return found
+
+
+def _further(home: str, thread_id: str, since: str) -> Iterator[str]:
+    """The files of a thread from a day folder on."""
+    for folder in _day_paths(home):
+        if folder < since:
+            return
         for name in _listed(folder):
-            if name.endswith(ending) and thread_id_of(name) == thread_id:
-                return os.path.join(folder, name)
-    return None
+            if thread_id in name and thread_id_of(name) == thread_id:
+                yield os.path.join(folder, name)
+
+
+def all_rollouts(home: str, *, archived: bool) -> list[tuple[str, str]]:
+    """Folder and file name of each rollout that is archived, or of each that is not; in no order. Of a thread with
+    several files the newest. Raises `StoreError`."""
+    folders = [os.path.join(home, ARCHIVED)] if archived else list(_day_paths(home))
+    found = [(folder, name) for folder in folders for name in _listed(folder)]
+    found = [entry for entry in found if entry[1].startswith(_PREFIX) and entry[1].endswith(_SUFFIX)]
+    plain = len("rollout-YYYY-MM-DDTHH-MM-SS-01234567-89ab-cdef-0123-456789abcdef.jsonl")
+    parted = {thread_id_of(name) for _, name in found if len(name) > plain}
+    newest = {id: max(name for _, name in found if thread_id_of(name) == id) for id in parted}
+    return [entry for entry in found if not parted or newest.get(thread_id_of(entry[1]), entry[1]) == entry[1]]
 
 
 def every_path(home: str) -> Iterator[str]:
@@ -154,6 +189,29 @@ def _listed(folder: str) -> list[str]:
 
 
 # -- cursors --------------------------------------------------------------------------------------------
+
+
+def encode_place(order: str, key: int, name: str, *, inclusive: bool) -> str:
+    """A cursor of `browse`: a place in an order, before or behind the thread that stands there."""
+    from base64 import urlsafe_b64encode
+
+    text = f"{order}/{key}/{int(inclusive)}/{name}"
+    return urlsafe_b64encode(text.encode("utf-8", "surrogateescape")).decode("ascii").rstrip("=")
+
+
+def decode_place(cursor: str, order: str) -> tuple[int, str, bool]:
+    """Key, name, and whether the thread at the place belongs to the page. Raises `UserError`."""
+    from base64 import urlsafe_b64decode
+    from binascii import Error
+
+    try:
+        text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("utf-8", "surrogateescape")
+        found, key, inclusive, name = text.split("/")
+        if found == order and thread_id_of(name):
+            return int(key), name, inclusive == "1"
+    except (Error, ValueError) as error:
+        raise UserError(f"invalid cursor: {cursor}") from error
+    raise UserError(f"invalid cursor: {cursor}")
 
 
 def encode_cursor(day: str, name: str) -> str:

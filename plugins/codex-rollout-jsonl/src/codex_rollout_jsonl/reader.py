@@ -17,14 +17,19 @@ _METADATA = b',"metadata":{'
 _METADATA_BYTES = 4096  # a larger one is found by decoding the line
 
 
-def read_lines(path: str) -> Iterator[RolloutLine]:
-    """The lines of a file that can be read, in order; the others (torn, foreign, blank) are passed over.
+def read_lines(path: str, end: int | None = None) -> Iterator[RolloutLine]:
+    """The lines of a file that can be read, in order, up to the byte `end`; the others (torn, foreign, blank) are
+    passed over.
 
     Holds one line at a time. Raises `StoreError` when the file itself cannot be read.
     """
     try:
         with open(path, "rb", buffering=_BUFFER) as file:
+            at = 0
             for raw in file:
+                at += len(raw)
+                if end is not None and at > end:
+                    return
                 line = parse_line(raw)
                 if line is not None:
                     yield line

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from codex_plugin_sdk import RolloutLine, StoreError, ThreadPage, ThreadSummary, UserError, is_uuid
+from codex_plugin_sdk import RolloutLine, StoreError, ThreadPage, ThreadQuery, ThreadSummary, UserError, is_uuid
 from codex_plugin_sdk.redact import Redactor
 
+from .bases import read_with_base
 from .head import summarize
 from .layout import (
+    ARCHIVED,
     SESSIONS,
     Days,
     day_folder,
@@ -19,11 +21,11 @@ from .layout import (
     every_path,
     path_of,
     path_of_thread,
+    paths_of_thread,
     rollout_name,
     thread_id_of,
 )
 from .names import ThreadNames
-from .reader import read_lines
 from .writer import JsonlWriter
 
 _MIN_PREFIX = 6
@@ -55,7 +57,7 @@ class JsonlRolloutStore:
 
     def read(self, thread_id: str) -> Iterator[RolloutLine]:
         """The lines of a rollout, one at a time. Raises `StoreError` if there is none."""
-        return read_lines(self._path(thread_id))
+        return read_with_base(self._path(thread_id), self._paths_of)
 
     def find(self, id_or_name: str) -> ThreadSummary | None:
         """The thread of this id, of this name, of this path, or the only one whose id begins so (at least six
@@ -67,6 +69,10 @@ class JsonlRolloutStore:
         if path is None:
             return None
         summary = summarize(path, self._names.by_id())
+        if summary is not None and "history_base" in summary.meta and not summary.preview:
+            from .library import with_base
+
+            summary = with_base(self._home, summary, self._names.by_id())
         if summary is not None:
             self._paths[summary.thread_id] = path  # a file from elsewhere can be read by its id from now on
         return summary
@@ -89,6 +95,55 @@ class JsonlRolloutStore:
             shown.append(summary)
             last = (day, name)
         return ThreadPage(threads=tuple(shown))
+
+    # -- the library ---------------------------------------------------------------------------------
+
+    def browse(self, query: ThreadQuery) -> ThreadPage:
+        """A page of threads. Raises `UserError` for a cursor that is none of ours, `StoreError`."""
+        from .library import browse
+
+        return browse(self._home, query, self._names.by_id())
+
+    def archive(self, thread_id: str) -> None:
+        """Move the thread's files to `archived_sessions/`. Raises `StoreError`."""
+        self._move(thread_id, archive=True)
+
+    def unarchive(self, thread_id: str) -> None:
+        """Move them back into the folder of their day. Raises `StoreError`."""
+        self._move(thread_id, archive=False)
+
+    def _move(self, thread_id: str, *, archive: bool) -> None:
+        from .library import check_free, move
+
+        path = self._path(thread_id)
+        if (os.path.basename(os.path.dirname(path)) == ARCHIVED) is archive:
+            return
+        check_free(path)
+        move(self._home, sorted(self._paths_of(thread_id)), archive=archive)
+        self._paths.pop(thread_id, None)
+
+    def delete(self, thread_id: str) -> None:
+        """Remove the thread's files and its name. Raises `StoreError`."""
+        from .library import check_free, remove
+
+        check_free(self._path(thread_id))
+        remove(self._paths_of(thread_id))
+        self._paths.pop(thread_id, None)
+        self._names.drop(thread_id)
+
+    def rename(self, thread_id: str, name: str) -> None:
+        """Write the name into the index that Codex reads too. Raises `StoreError`."""
+        self._path(thread_id)
+        self._names.put(thread_id, self._redact(name.encode("utf-8", "replace")).decode("utf-8", "replace"))
+
+    def revert(self, thread_id: str, before_turn: str) -> bool:
+        """Cut the thread off where a turn begins; `kernel/reverted/` keeps what is cut off. Raises `StoreError`."""
+        from .library import cut_before
+
+        return cut_before(self._home, self._path(thread_id), before_turn)
+
+    def _paths_of(self, thread_id: str) -> Sequence[str]:
+        return paths_of_thread(self._home, thread_id)
 
     # -- finding -------------------------------------------------------------------------------------
 

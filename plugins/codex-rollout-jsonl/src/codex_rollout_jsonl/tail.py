@@ -40,7 +40,7 @@ def next_ordinal(fd: int) -> int | None:
     if size == 0:
         return 0
     for count, (start, end) in enumerate(lines_backwards(fd, size)):
-        found = _ordinal_at(fd, start, end)
+        found = ordinal_at(fd, start, end)
         if found is not None:
             return found + 1
         if count >= _LOOK_BACK_LINES or size - start >= _LOOK_BACK_BYTES:
@@ -76,7 +76,8 @@ def pread_all(fd: int, count: int, offset: int) -> bytes:
     return b"".join(parts)
 
 
-def _ordinal_at(fd: int, start: int, end: int) -> int | None:
+def ordinal_at(fd: int, start: int, end: int) -> int | None:
+    """The ordinal of a line; None if it has none."""
     head = pread_all(fd, min(end - start, 256), start)
     match = _ORDINAL.match(head)
     if match is not None:

@@ -1,0 +1,186 @@
+"""Looking through the threads of a home, and putting them in order."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Mapping
+
+import orjson
+
+from codex_plugin_sdk import StoreError, ThreadPage, ThreadQuery, ThreadSummary, UserError, replace_file
+
+from .bases import base_of
+from .failures import store_error
+from .head import summarize
+from .layout import (
+    ARCHIVED,
+    SESSIONS,
+    all_rollouts,
+    day_of_name,
+    decode_place,
+    encode_place,
+    paths_of_thread,
+)
+from .lock import lock_rollout
+
+Entry = tuple[int, str, str]
+"""Sort key, file name, folder."""
+
+
+def browse(home: str, query: ThreadQuery, names: Mapping[str, str]) -> ThreadPage:
+    """A page. Costs the names of all files (by time of change also their stats), and the heads of those shown and
+    passed over; the first 4 KB of those that are not wanted. Raises `UserError`, `StoreError`."""
+    if query.limit < 1:
+        raise UserError(f"a page holds at least 1 thread, not {query.limit}")
+    entries = sorted(_keyed(home, query), reverse=query.descending)
+    begin = 0
+    if query.cursor is not None:
+        begin = _begin(entries, query)
+    shown: list[ThreadSummary] = []
+    places: list[Entry] = []
+    for entry in entries[begin:]:
+        summary = _summary(home, entry, query, names)
+        if summary is None:
+            continue
+        if len(shown) == query.limit:
+            return _page(query, shown, places, more=True)
+        shown.append(summary)
+        places.append(entry)
+    return _page(query, shown, places, more=False)
+
+
+def _page(query: ThreadQuery, shown: list[ThreadSummary], places: list[Entry], *, more: bool) -> ThreadPage:
+    def place(entry: Entry, *, inclusive: bool) -> str:
+        return encode_place(query.order, entry[0], entry[1], inclusive=inclusive)
+
+    return ThreadPage(
+        threads=tuple(shown),
+        next_cursor=place(places[-1], inclusive=False) if more else None,
+        backwards_cursor=place(places[0], inclusive=True) if places else None,
+    )
+
+
+def _keyed(home: str, query: ThreadQuery) -> Iterable[Entry]:
+    for folder, name in all_rollouts(home, archived=query.archived):
+        if query.order == "created":
+            yield 0, name, folder  # a name begins with the time
+            continue
+        try:
+            yield os.stat(os.path.join(folder, name)).st_mtime_ns, name, folder
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise store_error(error, "look at the rollout", os.path.join(folder, name)) from error
+
+
+def _begin(entries: list[Entry], query: ThreadQuery) -> int:
+    key, name, inclusive = decode_place(query.cursor or "", query.order)
+    for index, entry in enumerate(entries):
+        here = (entry[0], entry[1])
+        if here == (key, name):
+            return index if inclusive else index + 1
+        if (here < (key, name)) is query.descending:
+            return index
+    return len(entries)
+
+
+def _summary(home: str, entry: Entry, query: ThreadQuery, names: Mapping[str, str]) -> ThreadSummary | None:
+    path = os.path.join(entry[2], entry[1])
+    found = summarize(path, names, wanted=query.wanted)
+    if found is not None and not found.preview:
+        found = with_base(home, found, names)
+    if found is None or not found.preview:
+        return None
+    fits = not query.search or query.search in found.preview or query.search in found.name
+    return found if fits else None
+
+
+def with_base(home: str, found: ThreadSummary, names: Mapping[str, str]) -> ThreadSummary:
+    """A summary whose first message stands in the rollout that this one goes on from."""
+    seen: set[str] = set()
+    meta, path = found.meta, found.path
+    while isinstance(base := meta.get("history_base"), dict) and path not in seen:
+        seen.add(path)
+        try:
+            path, _ = base_of(path, base, lambda thread_id: paths_of_thread(home, thread_id), frozenset(seen))
+        except StoreError:
+            break  # the other one is gone: this one is shown with what it has
+        earlier = summarize(path, names)
+        if earlier is None:
+            break
+        if earlier.preview:
+            return found.replace(preview=earlier.preview, model=found.model or earlier.model)
+        meta = earlier.meta
+    return found
+
+
+# -- order ------------------------------------------------------------------------------------------------
+
+
+def move(home: str, paths: Iterable[str], *, archive: bool) -> None:
+    """Move the files of a thread aside, or back. Raises `StoreError`."""
+    for path in paths:
+        name = os.path.basename(path)
+        folder = os.path.join(home, ARCHIVED) if archive else os.path.join(home, SESSIONS, day_of_name(name))
+        try:
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            os.replace(path, os.path.join(folder, name))
+        except OSError as error:
+            raise store_error(error, "archive" if archive else "unarchive", path) from error
+
+
+def remove(paths: Iterable[str]) -> None:
+    """Delete the files of a thread. Raises `StoreError`."""
+    for path in paths:
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise store_error(error, "delete", path) from error
+
+
+def check_free(path: str) -> None:
+    """Raise `StoreError` while a writer holds the rollout."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError as error:
+        raise store_error(error, "change the rollout", path) from error
+    try:
+        lock_rollout(fd, path)
+    finally:
+        os.close(fd)
+
+
+def cut_before(home: str, path: str, turn_id: str) -> bool:
+    """Cut a rollout off where a turn begins; whether it has that turn. What is cut off is kept in
+    `kernel/reverted/` of the home. Raises `StoreError`."""
+    mark = b'"task_started"'
+    wanted = orjson.dumps(turn_id)
+    try:
+        with open(path, "r+b") as file:
+            lock_rollout(file.fileno(), path)
+            at = 0
+            for raw in file:
+                if mark in raw and wanted in raw and _begins(raw, turn_id):
+                    break
+                at += len(raw)
+            else:
+                return False
+            file.seek(at)
+            kept = os.path.join(home, "kernel", "reverted", f"{os.path.basename(path)}.{time.time_ns() // 1_000_000}")
+            replace_file(kept, file.read(), mode=0o600)
+            file.truncate(at)
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise store_error(error, "revert the rollout", path) from error
+    return True
+
+
+def _begins(raw: bytes, turn_id: str) -> bool:
+    try:
+        payload = orjson.loads(raw)["payload"]
+        return bool(payload["type"] == "task_started" and payload["turn_id"] == turn_id)
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return False
