@@ -336,6 +336,7 @@ def test_thousands_of_files_are_written_in_linear_time(root):
             replace_confined(resolved, b"x" * 500)
         return time.process_time() - began
 
-    once, twice = cost("a", 500), cost("b", 1000)
+    # The best of several: the machine may be busy with something else.
+    once, four_times = (min(cost(f"{count}-{n}", count) for n in range(3)) for count in (250, 1000))
     assert once < 2.0
-    assert twice < 3 * once + 0.05
+    assert four_times < 8 * once + 0.05

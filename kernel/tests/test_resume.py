@@ -141,6 +141,34 @@ async def test_a_fork_is_a_new_thread_with_the_old_history(tmp_path):
     assert len(store.rollouts[old]) == size
     meta = orjson.loads(store.rollouts[h.thread.id][0].payload)
     assert meta["forked_from_id"] == old
+    taken = [found for found in store.rollouts[old] if found.type != "session_meta"]
+    found = [(line.type, line.payload) for line in store.rollouts[h.thread.id][1 : len(taken) + 1]]
+    assert found == [(line.type, line.payload) for line in taken]
+
+
+@pytest.mark.anyio
+async def test_a_fork_can_begin_before_a_turn(tmp_path):
+    store = ListStore()
+    async with open_thread(ScriptedModel([say("one")], [say("two")]), parts(store), home=str(tmp_path)) as h:
+        await h.turn("first")
+        second = await h.turn("second")
+        old = h.thread.id
+    turn = str(second[-1].turn_id)
+    model = ScriptedModel([say("three")])
+    async with open_thread(model, parts(store), home=str(tmp_path), fork=old, fork_before_turn=turn) as h:
+        texts = [e.item.text for e in h.thread.history.entries() if isinstance(e.item, Message)]
+    assert "first" in texts
+    assert "second" not in texts
+    begun = [line for line in store.rollouts[h.thread.id] if b"task_started" in line.payload]
+    assert len(begun) == 1
+
+
+def test_long_entries_are_decoded_when_they_are_looked_into():
+    long = {"type": "function_call_output", "call_id": "c", "output": "x" * 10_000}
+    kept, late = read_recorded([line("response_item", {**long, "output": "x"}), line("response_item", long)]).entries
+    assert (kept.item.output, late.item.output) == ("x", "x" * 10_000)
+    assert orjson.loads(late.encoded) == long
+    assert late.item is not late.item
 
 
 def _item(text):

@@ -519,6 +519,7 @@ def _session_meta(state: ThreadState, options: ThreadOptions) -> dict[str, Any]:
         "source": options.source,
         "model_provider": state.settings.provider_id,
         "base_instructions": {"text": state.instructions},
+        "history_mode": "paginated",  # Codex then shows the items of `item_completed` lines, which are what we write
         "codex_agent_schema": SCHEMA_VERSION,
     }
     if options.fork is not None:

@@ -10,10 +10,11 @@ import orjson
 
 from .contracts.store import RolloutLine
 from .history import History
-from .protocol.response_items import HistoryEntry, decode_item
+from .protocol.response_items import HistoryEntry, ResponseItem, decode_item
 from .protocol.usage import TokenUsage
 from .protocol.value import Value, value
 
+_LATE_BYTES = 4096
 _PASSTHROUGH = "internal_chat_message_metadata_passthrough"
 
 
@@ -95,7 +96,23 @@ def _entry(raw: dict[str, Any], encoded: bytes | None) -> HistoryEntry:
         raw = {key: found for key, found in raw.items() if key != _PASSTHROUGH}
         encoded = None
     item = decode_item(raw)
-    return HistoryEntry.of(item) if encoded is None else HistoryEntry(item=item, encoded=encoded)
+    entry = HistoryEntry.of(item) if encoded is None else HistoryEntry(item=item, encoded=encoded)
+    return entry if len(entry.encoded) < _LATE_BYTES else LateEntry(entry.encoded)
+
+
+class LateEntry(HistoryEntry):
+    """A long entry of a rollout, which is decoded each time that someone looks into it: a history of hundreds of
+    megabytes is held once, not twice."""
+
+    __slots__ = ()
+
+    def __init__(self, encoded: bytes) -> None:
+        object.__setattr__(self, "encoded", encoded)
+
+    @property
+    def item(self) -> ResponseItem:
+        """The item."""
+        return decode_item(orjson.loads(self.encoded))
 
 
 def _total(payload: Mapping[str, Any]) -> TokenUsage | None:

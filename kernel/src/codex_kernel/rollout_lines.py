@@ -177,12 +177,14 @@ def item_body(item: ThreadItem) -> dict[str, Any]:  # noqa: C901 - one flat case
 
 
 def _command_body(item: CommandExecutionItem) -> dict[str, Any]:
+    command = list(map(_plain, item.command))
     return {
         "type": "CommandExecution",
         "id": item.id,
         "process_id": item.process_id,
-        "command": list(map(_plain, item.command)),
+        "command": command,
         "cwd": f"file://{_plain(item.cwd)}",
+        "parsed_cmd": [{"type": "unknown", "cmd": command[-1] if command else ""}],  # Codex reads no item without it
         "source": item.source,
         "status": item.status.value,
         "aggregated_output": item.aggregated_output,

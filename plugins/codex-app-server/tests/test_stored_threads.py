@@ -109,6 +109,7 @@ async def test_list_filters_sorts_and_pages(host, app, fits):
     assert await ids(sourceKinds=["exec"]) == []
     assert await ids(sourceKinds=["vscode"]) == threads[::-1]
     assert await ids(modelProviders=["other"]) == []
+    assert await ids(modelProviders=[]) == threads[::-1]
     assert await ids(originators=["tests"]) == threads[::-1]
     assert await ids(originators=["other"]) == []
     assert await ids(archived=True) == []

@@ -131,6 +131,9 @@ ResponseItem = (
 AnyToolCall = FunctionCall | CustomToolCall
 
 
+_COPIED_BYTES = 1024
+
+
 @value
 class HistoryEntry(Value):
     """A response item beside its encoded form, which is made once and only ever joined afterwards."""
@@ -141,7 +144,10 @@ class HistoryEntry(Value):
     @classmethod
     def of(cls, item: ResponseItem) -> HistoryEntry:
         """Encode `item` once."""
-        return cls(item=item, encoded=encode_item(item))
+        encoded = encode_item(item)
+        if len(encoded) > _COPIED_BYTES:  # the encoder gives buffers up to three times as long as their text
+            encoded = bytes(memoryview(encoded))
+        return cls(item=item, encoded=encoded)
 
 
 def text_message(role: str, *texts: str, id: str | None = None) -> Message:

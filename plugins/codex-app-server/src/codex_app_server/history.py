@@ -31,6 +31,11 @@ class StoredTurn(TurnRecord):
         self.items[item["id"]] = item
         self.times[item["id"]] = (start_ms, end_ms)
 
+    def forget(self, ids: Iterable[str]) -> None:
+        """Take items out again."""
+        for id in ids:
+            del self.items[id], self.times[id]
+
 
 def seen_items(items: list[dict[str, Any]], view: str) -> list[dict[str, Any]]:
     """The items of a turn that a view has."""
@@ -61,7 +66,8 @@ class _Reader:
         self._turn: StoredTurn | None = None
         self._count = 0
         self._items = 0
-        self._modern = False
+        self._older: list[str] = []
+        self._modern = False  # the turn has messages as items; those of the older kind are the same ones again
         self._implied = False
         self._ended = False
         self.started = False
@@ -95,7 +101,8 @@ class _Reader:
         started_ms = started * 1000 if isinstance(started, int) else _unix_ms(stamp)
         id = payload.get("turn_id")
         self._turn = StoredTurn(id if isinstance(id, str) else f"turn-{self._count}", started_ms)
-        self._implied = self._ended = False
+        self._implied = self._ended = self._modern = False
+        self._older = []
 
     def _open(self, stamp: str) -> Iterator[StoredTurn]:
         """A turn for an item, where none has begun."""
@@ -111,16 +118,20 @@ class _Reader:
         if item is None:
             return
         yield from self._open(stamp)
-        self._modern = self._modern or item["type"] in ("userMessage", "agentMessage")
         assert self._turn is not None
+        if item["type"] in ("userMessage", "agentMessage") and not self._modern:
+            self._modern = True
+            self._turn.forget(self._older)
         self._turn.add(item, payload.get("started_at_ms"), payload.get("completed_at_ms"))
 
     def _said(self, payload: Mapping[str, Any], stamp: str) -> Iterator[StoredTurn]:
         """The user's message, as older versions wrote it; without a `task_started` line it begins a turn."""
-        if self._modern:
-            return
-        if self._implied or self._ended:
+        if self._turn is not None and (self._implied or self._ended):
+            if self._modern:
+                return
             yield from self.end()
+        if self._modern and self._turn is not None:
+            return
         yield from self._open(stamp)
         self._add(user_message(self._next_id(), str(payload.get("message") or ""), payload.get("images")), stamp)
 
@@ -138,6 +149,7 @@ class _Reader:
     def _add(self, item: dict[str, Any], stamp: str) -> None:
         assert self._turn is not None
         at = _unix_ms(stamp)
+        self._older.append(item["id"])
         self._turn.add(item, at, at)
 
     def _next_id(self) -> str:

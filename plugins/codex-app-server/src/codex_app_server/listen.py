@@ -63,7 +63,8 @@ def _parse_ws(text: str, rest: str) -> Address:
 
 
 def serve(invocation: Invocation, address: Address, gate: Gate | None = None) -> None:
-    """Serve until told to end; `gate` is that of a port, open by default. Raises `UserError` for an address that cannot be used."""
+    """Serve until told to end; `gate` is that of a port, without a token by default. Raises `UserError` for an address
+    that cannot be used."""
     from .server import Server
 
     server = Server(invocation)

@@ -54,6 +54,7 @@ class LoadedThread:
         self.name: str | None = None
         self.preview = ""
         self.forked_from: str | None = None
+        self.history_mode = "paginated"
         self.source: str | dict[str, Any] = "vscode"
         self.git_info: dict[str, Any] | None = None
         self.created_s = self.updated_s = int(time.time())
@@ -74,6 +75,7 @@ class LoadedThread:
         self.preview, self.name, self.source = recorded["preview"], recorded["name"], recorded["source"]
         self.created_s, self.updated_s = recorded["createdAt"], recorded["updatedAt"]
         self.forked_from, self.git_info = recorded["forkedFromId"], recorded["gitInfo"]
+        self.history_mode = recorded["historyMode"]
 
     # -- life ------------------------------------------------------------------------------------
 
@@ -218,6 +220,7 @@ class LoadedThread:
             "id": self.id,
             "sessionId": self.id,
             "forkedFromId": self.forked_from,
+            "historyMode": self.history_mode,
             "preview": self.preview,
             "ephemeral": self.ephemeral,
             "modelProvider": settings.provider_id,

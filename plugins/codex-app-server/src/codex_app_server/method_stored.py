@@ -59,18 +59,19 @@ async def list_threads(server: Server, client: Client, params: Mapping[str, Any]
         raise RpcError("threads are in no sections here: sort by created_at or updated_at")
     if asks_for_nothing(params):
         return {"data": [], "nextCursor": None, "backwardsCursor": None}
-    query = ThreadQuery(
-        order="created" if key == "created_at" else "updated",
-        descending=params.get("sortDirection") != "asc",
-        archived=bool(params.get("archived")),
-        limit=read_limit(params, THREADS_A_PAGE, MOST_THREADS),
-        cursor=params.get("cursor"),
-        search=params.get("searchTerm") or "",
-        wanted=wanted(params),
-    )
+    limit = read_limit(params, THREADS_A_PAGE, MOST_THREADS)
 
     def look() -> dict[str, Any]:
         found = shelf(server)
+        query = ThreadQuery(
+            order="created" if key == "created_at" else "updated",
+            descending=params.get("sortDirection") != "asc",
+            archived=bool(params.get("archived")),
+            limit=limit,
+            cursor=params.get("cursor"),
+            search=params.get("searchTerm") or "",
+            wanted=wanted(params, found.provider),
+        )
         page = found.library.browse(query)
         data = [found.wire(summary) for summary in page.threads]
         return {"data": data, "nextCursor": page.next_cursor, "backwardsCursor": page.backwards_cursor}

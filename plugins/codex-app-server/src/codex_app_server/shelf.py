@@ -31,9 +31,9 @@ class Shelf:
     def __init__(self, server: Server) -> None:
         invocation = server.invocation
         config = invocation.load_config(cwd=os.getcwd())
-        self.store: RolloutStore = Engine(
-            config=config, plugins=invocation.plugins, environ=invocation.environ
-        ).rollout_store()
+        engine = Engine(config=config, plugins=invocation.plugins, environ=invocation.environ)
+        self.store: RolloutStore = engine.rollout_store()
+        self.provider = engine.settings.provider_id
         self.notes = Notes(config.codex_home)
         self._threads = server.threads
 

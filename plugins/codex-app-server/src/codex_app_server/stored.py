@@ -37,6 +37,7 @@ def stored_thread(found: ThreadSummary, notes: Mapping[str, Any], status: Mappin
         "id": found.thread_id,
         "sessionId": _word(meta, "session_id") or found.thread_id,
         "forkedFromId": _word(meta, "forked_from_id") or None,
+        "historyMode": "paginated" if meta.get("history_mode") == "paginated" else "legacy",
         "preview": found.preview,
         "ephemeral": False,
         "modelProvider": found.model_provider,
@@ -103,12 +104,13 @@ def asks_for_nothing(params: Mapping[str, Any]) -> bool:
     return any(params.get(name) is not None for name in _ELSEWHERE)
 
 
-def wanted(params: Mapping[str, Any]) -> Callable[[Meta], bool]:
-    """Whether a thread, by the head of its rollout, is one that the params of thread/list ask for."""
+def wanted(params: Mapping[str, Any], provider: str) -> Callable[[Meta], bool]:
+    """Whether a thread, by the head of its rollout, is one that the params of thread/list ask for. Where they name no
+    providers, threads of the configured one are meant; where they name an empty list, those of all."""
     kinds = frozenset(params.get("sourceKinds") or INTERACTIVE)
     cwd = params.get("cwd")
     folders = None if cwd is None else {os.path.normpath(path) for path in ([cwd] if isinstance(cwd, str) else cwd)}
-    providers = frozenset(params.get("modelProviders") or ())
+    providers = frozenset([provider] if (named := params.get("modelProviders")) is None else named)
     originators = frozenset(params.get("originators") or ())
     excluded = frozenset(params.get("excludedThreadIds") or ())
 

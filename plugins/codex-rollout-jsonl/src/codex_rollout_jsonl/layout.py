@@ -22,6 +22,7 @@ ARCHIVED = "archived_sessions"
 _PREFIX = "rollout-"
 _SUFFIX = ".jsonl"
 _ID_AT = len("rollout-YYYY-MM-DDTHH-MM-SS-")
+_PLAIN_LENGTH = len("rollout-YYYY-MM-DDTHH-MM-SS-01234567-89ab-cdef-0123-456789abcdef.jsonl")
 _DAY_MS = 24 * 60 * 60 * 1000
 _SETTLED_NS = 2_000_000_000
 _DAY_FOLDER = re.compile(r"\d{4}/\d\d/\d\d")
@@ -128,16 +129,37 @@ def _further(home: str, thread_id: str, since: str) -> Iterator[str]:
                 yield os.path.join(folder, name)
 
 
-def all_rollouts(home: str, *, archived: bool) -> list[tuple[str, str]]:
-    """Folder and file name of each rollout that is archived, or of each that is not; in no order. Of a thread with
-    several files the newest. Raises `StoreError`."""
-    folders = [os.path.join(home, ARCHIVED)] if archived else list(_day_paths(home))
-    found = [(folder, name) for folder in folders for name in _listed(folder)]
-    found = [entry for entry in found if entry[1].startswith(_PREFIX) and entry[1].endswith(_SUFFIX)]
-    plain = len("rollout-YYYY-MM-DDTHH-MM-SS-01234567-89ab-cdef-0123-456789abcdef.jsonl")
-    parted = {thread_id_of(name) for _, name in found if len(name) > plain}
-    newest = {id: max(name for _, name in found if thread_id_of(name) == id) for id in parted}
-    return [entry for entry in found if not parted or newest.get(thread_id_of(entry[1]), entry[1]) == entry[1]]
+class Folders:
+    """The rollouts of each folder of a home, listed again when a folder changed."""
+
+    def __init__(self, home: str) -> None:
+        self._home = home
+        self._seen: dict[str, tuple[int, list[str], frozenset[str]]] = {}
+
+    def rollouts(self, *, archived: bool) -> list[tuple[str, str]]:
+        """File name and folder of each rollout that is archived, or of each that is not, folder by folder. Of a
+        thread with several files the newest. Raises `StoreError`."""
+        folders = [os.path.join(self._home, ARCHIVED)] if archived else list(_day_paths(self._home))
+        listed = [(folder, *self._names(folder)) for folder in folders]
+        parted = frozenset().union(*(ids for _, _, ids in listed))
+        found = [(name, folder) for folder, names, _ in listed for name in names]
+        if not parted:
+            return found
+        newest = {id: max(name for name, _ in found if thread_id_of(name) == id) for id in parted}
+        return [entry for entry in found if newest.get(thread_id_of(entry[0]), entry[0]) == entry[0]]
+
+    def _names(self, folder: str) -> tuple[list[str], frozenset[str]]:
+        """The rollouts of a folder, and the threads that have a further file there."""
+        changed_ns = _changed_ns(folder)
+        seen = self._seen.get(folder)
+        if seen is not None and seen[0] == changed_ns:
+            return seen[1:]
+        listed_ns = time.time_ns()
+        names = [name for name in _listed(folder) if thread_id_of(name)]
+        parted = frozenset(thread_id_of(name) for name in names if len(name) > _PLAIN_LENGTH)
+        if listed_ns - changed_ns > _SETTLED_NS:
+            self._seen[folder] = (changed_ns, names, parted)
+        return names, parted
 
 
 def every_path(home: str) -> Iterator[str]:

@@ -16,7 +16,7 @@ from .head import summarize
 from .layout import (
     ARCHIVED,
     SESSIONS,
-    all_rollouts,
+    Folders,
     day_of_name,
     decode_place,
     encode_place,
@@ -28,12 +28,12 @@ Entry = tuple[int, str, str]
 """Sort key, file name, folder."""
 
 
-def browse(home: str, query: ThreadQuery, names: Mapping[str, str]) -> ThreadPage:
+def browse(home: str, folders: Folders, query: ThreadQuery, names: Mapping[str, str]) -> ThreadPage:
     """A page. Costs the names of all files (by time of change also their stats), and the heads of those shown and
     passed over; the first 4 KB of those that are not wanted. Raises `UserError`, `StoreError`."""
     if query.limit < 1:
         raise UserError(f"a page holds at least 1 thread, not {query.limit}")
-    entries = sorted(_keyed(home, query), reverse=query.descending)
+    entries = sorted(_keyed(folders, query), reverse=query.descending)
     begin = 0
     if query.cursor is not None:
         begin = _begin(entries, query)
@@ -61,17 +61,19 @@ def _page(query: ThreadQuery, shown: list[ThreadSummary], places: list[Entry], *
     )
 
 
-def _keyed(home: str, query: ThreadQuery) -> Iterable[Entry]:
-    for folder, name in all_rollouts(home, archived=query.archived):
-        if query.order == "created":
-            yield 0, name, folder  # a name begins with the time
-            continue
+def _keyed(folders: Folders, query: ThreadQuery) -> list[Entry]:
+    found = folders.rollouts(archived=query.archived)
+    if query.order == "created":
+        return [(0, name, folder) for name, folder in found]  # a name begins with the time
+    entries = []
+    for name, folder in found:
         try:
-            yield os.stat(os.path.join(folder, name)).st_mtime_ns, name, folder
+            entries.append((os.stat(f"{folder}/{name}").st_mtime_ns, name, folder))
         except FileNotFoundError:
             continue
         except OSError as error:
             raise store_error(error, "look at the rollout", os.path.join(folder, name)) from error
+    return entries
 
 
 def _begin(entries: list[Entry], query: ThreadQuery) -> int:
@@ -88,7 +90,7 @@ def _begin(entries: list[Entry], query: ThreadQuery) -> int:
 def _summary(home: str, entry: Entry, query: ThreadQuery, names: Mapping[str, str]) -> ThreadSummary | None:
     path = os.path.join(entry[2], entry[1])
     found = summarize(path, names, wanted=query.wanted)
-    if found is not None and not found.preview:
+    if found is not None and "history_base" in found.meta:
         found = with_base(home, found, names)
     if found is None or not found.preview:
         return None
@@ -97,7 +99,7 @@ def _summary(home: str, entry: Entry, query: ThreadQuery, names: Mapping[str, st
 
 
 def with_base(home: str, found: ThreadSummary, names: Mapping[str, str]) -> ThreadSummary:
-    """A summary whose first message stands in the rollout that this one goes on from."""
+    """The summary of a rollout that goes on from another one: the first message stands there."""
     seen: set[str] = set()
     meta, path = found.meta, found.path
     while isinstance(base := meta.get("history_base"), dict) and path not in seen:
@@ -109,8 +111,7 @@ def with_base(home: str, found: ThreadSummary, names: Mapping[str, str]) -> Thre
         earlier = summarize(path, names)
         if earlier is None:
             break
-        if earlier.preview:
-            return found.replace(preview=earlier.preview, model=found.model or earlier.model)
+        found = found.replace(preview=earlier.preview or found.preview, model=found.model or earlier.model)
         meta = earlier.meta
     return found
 

@@ -15,6 +15,7 @@ from .layout import (
     ARCHIVED,
     SESSIONS,
     Days,
+    Folders,
     day_folder,
     decode_cursor,
     encode_cursor,
@@ -39,6 +40,7 @@ class JsonlRolloutStore:
     def __init__(self, codex_home: str, environ: Mapping[str, str] | None = None) -> None:
         self._home = os.path.abspath(codex_home)
         self._days = Days(self._home)
+        self._folders = Folders(self._home)
         self._names = ThreadNames(self._home)
         self._redact = Redactor(environ or {}).redact_bytes
         self._paths: dict[str, str] = {}
@@ -69,7 +71,7 @@ class JsonlRolloutStore:
         if path is None:
             return None
         summary = summarize(path, self._names.by_id())
-        if summary is not None and "history_base" in summary.meta and not summary.preview:
+        if summary is not None and "history_base" in summary.meta:
             from .library import with_base
 
             summary = with_base(self._home, summary, self._names.by_id())
@@ -102,7 +104,7 @@ class JsonlRolloutStore:
         """A page of threads. Raises `UserError` for a cursor that is none of ours, `StoreError`."""
         from .library import browse
 
-        return browse(self._home, query, self._names.by_id())
+        return browse(self._home, self._folders, query, self._names.by_id())
 
     def archive(self, thread_id: str) -> None:
         """Move the thread's files to `archived_sessions/`. Raises `StoreError`."""

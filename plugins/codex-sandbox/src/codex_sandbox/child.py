@@ -1,6 +1,6 @@
 """Starting a command line that confines, and waiting for it, without an event loop.
 
-On the way of every short command: imports nothing but `os`, `signal` and `sys`.
+On the way of every short command: imports nothing but `os`, `signal`, `sys` and `time`.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,9 +95,10 @@ def _wait_for_threads() -> bool:
     """Whether we are the only thread: another that does not block a signal may take it from us."""
     threading = sys.modules.get("threading")
     if threading is not None:
+        deadline = time.monotonic() + _THREAD_GRACE_S  # for all of them: idle ones never end
         for thread in threading.enumerate():
             if thread is not threading.current_thread():
-                thread.join(_THREAD_GRACE_S)
+                thread.join(max(0.0, deadline - time.monotonic()))
     return len(os.listdir("/proc/self/task")) == 1  # also those that `threading` knows nothing of
 
 
