@@ -142,7 +142,7 @@ class Engine:
             gate=gate,
             sandbox=sandbox,
             lifecycle=gate.lifecycle,
-            make_proxy=self._proxy,
+            make_proxy=self.network_proxy,
             context=ContextBook(
                 self._sources(notices),
                 history.texts() if recorded else (),
@@ -303,7 +303,8 @@ class Engine:
             self.plugins, self._sandbox_setup(), settings.sandbox_backend, settings.sandbox_preference, tell
         )
 
-    def _proxy(self) -> NetworkProxy:
+    def network_proxy(self) -> NetworkProxy:
+        """The proxy of confined commands; the caller closes it. Raises `SandboxUnavailable` with the cure."""
         self.plugins.require_sound("network")
         offers, wanted = self.plugins.network_proxies(), self.settings.network_proxy
         name = wanted or next(iter(offers), "")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from codex_plugin_sdk import Config, Engine, ThreadOptions, UserError
+from codex_plugin_sdk.command_line import session_flags, working_folder
 
 if TYPE_CHECKING:
     from codex_plugin_sdk import Invocation, ModelEvent, ModelProvider, ModelRequest, OpenedThread
-
-DEFAULT_LOCAL = "ollama"
 
 
 class MutedProvider:
@@ -58,34 +56,11 @@ def _config(invocation: Invocation, given: Mapping[str, Any], cwd: str) -> Confi
         enable=given["enable"],
         disable=given["disable"],
     )
-    for key, found in _flags(invocation.flags, config, cwd).items():
+    for key, found in session_flags(invocation.flags, config, cwd).items():
         config.merge_key(key, found, "the command line")
     return config
 
 
-def _flags(flags: Mapping[str, Any], config: Config, cwd: str) -> dict[str, Any]:
-    """The root options as configuration, by the same keys as a session takes them."""
-    named = {"model": "model", "sandbox": "sandbox_mode", "approval": "approval_policy"}
-    found = {key: flags[name] for name, key in named.items() if name in flags}
-    if flags.get("bypass"):
-        found |= {"sandbox_mode": "danger-full-access", "approval_policy": "never"}
-    if flags.get("oss") or flags.get("local_provider"):
-        found["model_provider"] = flags.get("local_provider") or config.get("oss_provider", str) or DEFAULT_LOCAL
-    if folders := flags.get("add_dir", ()):
-        key = "sandbox_workspace_write.writable_roots"
-        more = (os.path.abspath(os.path.join(cwd, os.path.expanduser(path))) for path in folders)
-        found[key] = [*config.strings(key), *more]
-    return found
-
-
 def folder(invocation: Invocation, given: Mapping[str, Any]) -> str:
     """The working folder, absolute: of `-C`, else the present one. Raises `UserError` when that is gone."""
-    chosen: str | None = given["cwd"] or invocation.flags.get("cwd")
-    if chosen is None:
-        try:
-            return os.getcwd()
-        except OSError as error:
-            raise UserError(
-                "the working directory is gone", hint="cd to a folder that exists, or name one with -C"
-            ) from error
-    return os.path.abspath(os.path.expanduser(chosen))
+    return working_folder(given["cwd"] or invocation.flags.get("cwd"), must_exist=False)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from codex_plugin_sdk import ExitCode, Health, UserError, codex_home
+from codex_plugin_sdk import ExitCode, Health, codex_home
+from codex_plugin_sdk.command_line import working_folder
 
 from .examined import Examined
 from .loading import in_time, load
@@ -24,7 +24,7 @@ LOAD_TIMEOUT_S = 10.0
 def run_doctor(invocation: Invocation, given: Mapping[str, Any]) -> int:
     """Carry out the command; returns the exit code. Raises `CodexError` for a command line that is wrong."""
     plugins, environ = invocation.plugins, invocation.environ
-    cwd = _folder(given.get("cwd") or invocation.flags.get("cwd"))
+    cwd = working_folder(given.get("cwd") or invocation.flags.get("cwd"))
     # All hooks are called here, once: the plugin manager is not made for several threads.
     plugins.reports()
     timeout_s = min(given["timeout_s"], LOAD_TIMEOUT_S)
@@ -51,17 +51,3 @@ def run_doctor(invocation: Invocation, given: Mapping[str, Any]) -> int:
         sys.stdout.flush()
     failed = any(entry.finding.health is Health.FAILED for entry in findings)
     return ExitCode.FAILED if failed else ExitCode.OK
-
-
-def _folder(chosen: str | None) -> str:
-    if chosen is None:
-        try:
-            return os.getcwd()
-        except OSError as error:
-            raise UserError(
-                "the working directory is gone", hint="cd to a folder that exists, or name one with -C"
-            ) from error
-    path = os.path.abspath(os.path.expanduser(chosen))
-    if not os.path.isdir(path):
-        raise UserError(f"{path} is not a folder", hint="name one that exists with -C DIR")
-    return path

@@ -17,11 +17,11 @@ from codex_plugin_sdk import (
     split_override,
     value,
 )
+from codex_plugin_sdk.command_line import session_flags
 
 if TYPE_CHECKING:
     from codex_plugin_sdk import Invocation
 
-DEFAULT_LOCAL = "ollama"
 _NOWHERE = os.path.join(os.devnull, "none")  # below a file: nothing can be there
 
 
@@ -44,7 +44,7 @@ def load(invocation: Invocation, given: Mapping[str, Any], cwd: str) -> Loaded:
     from_command_line = load_config(alone)
     try:
         config = invocation.load_config(cwd=cwd, overrides=overrides, profile=profile)
-        for key, found in _flags(invocation.flags, config, cwd).items():
+        for key, found in session_flags(invocation.flags, config, cwd).items():
             config.merge_key(key, found, "the command line")
     except CodexError as problem:
         home, environ = codex_home(invocation.environ), invocation.environ
@@ -59,21 +59,6 @@ def _readable(files: ConfigSources, from_command_line: Config) -> Mapping[str, A
         return load_config(files).data
     except ConfigError:
         return from_command_line.data
-
-
-def _flags(flags: Mapping[str, Any], config: Config, cwd: str) -> dict[str, Any]:
-    """The root options as configuration, by the same keys as a session takes them."""
-    named = {"model": "model", "sandbox": "sandbox_mode", "approval": "approval_policy"}
-    found = {key: flags[name] for name, key in named.items() if name in flags}
-    if flags.get("bypass"):
-        found |= {"sandbox_mode": "danger-full-access", "approval_policy": "never"}
-    if flags.get("oss") or flags.get("local_provider"):
-        found["model_provider"] = flags.get("local_provider") or config.get("oss_provider", str) or DEFAULT_LOCAL
-    if folders := flags.get("add_dir", ()):
-        key = "sandbox_workspace_write.writable_roots"
-        more = (os.path.abspath(os.path.join(cwd, os.path.expanduser(path))) for path in folders)
-        found[key] = [*config.strings(key), *more]
-    return found
 
 
 def in_time(work: Callable[[], Loaded], timeout_s: float, options: Mapping[str, Any]) -> Loaded:

@@ -16,14 +16,11 @@ from codex_plugin_sdk import (
     ExecRequest,
     NetworkIntent,
     NetworkMode,
-    NetworkProxy,
-    NetworkProxySetup,
     NetworkRules,
     Permission,
     Process,
     SandboxBackend,
     SandboxPolicy,
-    SandboxUnavailable,
 )
 
 from .child import FORWARDED, KEYS, Keys
@@ -64,7 +61,7 @@ async def run_on_loop(
 async def _run_proxied(task: Task, backend: SandboxBackend, request: ExecRequest, tell: Callable[[str], None]) -> int:
     rules = task.policy.network_rules
     assert rules is not None
-    proxy = _proxy(task)
+    proxy = task.engine.network_proxy()
     session = proxy.open(rules, _permission(rules))
     try:
         async with anyio.create_task_group() as tasks:
@@ -80,22 +77,6 @@ async def _run_proxied(task: Task, backend: SandboxBackend, request: ExecRequest
     finally:
         with anyio.CancelScope(shield=True):
             await proxy.aclose()
-
-
-def _proxy(task: Task) -> NetworkProxy:
-    engine = task.engine
-    engine.plugins.require_sound("network")
-    offers, wanted = engine.plugins.network_proxies(), engine.settings.network_proxy
-    name = wanted or (next(iter(offers)) if len(offers) == 1 else "")
-    if name not in offers:
-        raise SandboxUnavailable(
-            f"the network is to be proxied, and no proxy is chosen (installed: {', '.join(offers) or 'none'})",
-            hint="pip install codex-network-proxy, or choose one: [network] proxy = NAME",
-        )
-    config = engine.config
-    setup = NetworkProxySetup(codex_home=config.codex_home, environ=engine.environ, options=config.table("network"))
-    found: NetworkProxy = offers[name].spec.factory(setup)
-    return found
 
 
 def _permission(rules: NetworkRules) -> Permission:

@@ -12,10 +12,10 @@ from codex_plugin_sdk import (
     Config,
     Engine,
     SandboxPolicy,
-    UserError,
     Value,
     value,
 )
+from codex_plugin_sdk.command_line import working_folder
 
 if TYPE_CHECKING:
     from codex_plugin_sdk import Invocation
@@ -38,7 +38,7 @@ def task_of(invocation: Invocation, given: Mapping[str, Any]) -> Task:
     """
     if given.get("sandbox") and given.get("permissions"):
         raise click.UsageError("-s and -P both say what the command may do: give one of them")
-    cwd = _folder(given.get("cwd") or invocation.flags.get("cwd"))
+    cwd = working_folder(given.get("cwd") or invocation.flags.get("cwd"))
     config = _config(invocation, given, cwd)
     engine = Engine(config=config, plugins=invocation.plugins, environ=invocation.environ)
     policy = engine.settings.sandbox_policy.anchored(cwd)
@@ -71,17 +71,3 @@ def _flags(invocation: Invocation, given: Mapping[str, Any], config: Config, cwd
         more = (os.path.abspath(os.path.join(cwd, os.path.expanduser(path))) for path in folders)
         flags[key] = [*config.strings(key), *more]
     return flags
-
-
-def _folder(chosen: str | None) -> str:
-    if chosen is None:
-        try:
-            return os.getcwd()
-        except OSError as error:
-            raise UserError(
-                "the working directory is gone", hint="cd to a folder that exists, or name one with -C"
-            ) from error
-    path = os.path.abspath(os.path.expanduser(chosen))
-    if not os.path.isdir(path):
-        raise UserError(f"{path} is not a folder", hint="name one that exists with -C DIR")
-    return path
