@@ -74,6 +74,12 @@ def contracts(root: Path) -> dict[str, Contract]:
             "type": "layers",
             "layers": [" | ".join(plugins), SDK, KERNEL],
         },
+        "client-library": {
+            "name": "The library for users of the app server needs nothing of the agent",
+            "type": "forbidden",
+            "source_modules": ["codex_sdk"],
+            "forbidden_modules": [KERNEL, SDK],
+        },
         "kernel-is-protected": {
             "name": "Only the SDK imports the kernel",
             "type": "protected",
@@ -98,9 +104,11 @@ def contracts(root: Path) -> dict[str, Contract]:
             "forbidden_modules": list(OUTSIDE_KERNEL),
         },
         "sdk-is-light": {
-            "name": "In the SDK only the rooms http and testing know such a library",
+            "name": "In the SDK only the rooms http, remote and testing know such a library",
             "type": "forbidden",
-            "source_modules": sorted(name for name in sdk - testing if not name.startswith(f"{SDK}.http")),
+            "source_modules": sorted(
+                name for name in sdk - testing if not name.startswith((f"{SDK}.http", f"{SDK}.remote"))
+            ),
             "forbidden_modules": list(OUTSIDE_KERNEL),
             "as_packages": "False",
             "allow_indirect_imports": "True",

@@ -9,7 +9,7 @@ import ast
 import inspect
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -190,13 +190,31 @@ def configuration_page(root: Path) -> str:
 def app_server_page(root: Path) -> str:
     """Transports and order by hand (docs/app-server.head.md), then the methods as the server declares them."""
     from codex_app_server.methods import load_all
+    from codex_app_server.notifications import NOTIFICATIONS
+    from codex_app_server.server_requests import SERVER_REQUESTS
+    from codex_app_server.unserved import UNSERVED
 
     rows = ["| method | scope | experimental | |", "|---|---|---|---|"]
     for name, found in sorted(load_all().items()):
         scope = "" if found.scope is None else found.scope.family + (", shared" if found.scope.shared else "")
         about = one_line((found.run.__doc__ or "").split("\n\n")[0]).replace("|", "\\|")
         rows.append(f"| `{name}` | {scope} | {'yes' if found.experimental else ''} | {about} |")
-    return NOTE + (root / "docs/app-server.head.md").read_text() + "\n".join(rows) + "\n"
+    refused = sorted(UNSERVED.items())
+    told = [(name, shape.about) for name, shape in sorted(NOTIFICATIONS.items())]
+    asked = [(name, params.about) for name, (params, _) in sorted(SERVER_REQUESTS.items())]
+    more = [
+        two_columns("Methods that are not served", "method", "why not", refused),
+        two_columns("Notifications of the server", "notification", "", told),
+        two_columns("Requests of the server", "request", "", asked),
+    ]
+    return NOTE + (root / "docs/app-server.head.md").read_text() + "\n".join(rows) + "\n" + "".join(more)
+
+
+def two_columns(title: str, first: str, second: str, rows: Iterable[tuple[str, str]]) -> str:
+    """A section with names and what there is to say of them."""
+    lines = [f"\n## {title}\n", f"| {first} | {second} |", "|---|---|"]
+    lines += [f"| `{name}` | {about.replace('|', '/')} |" for name, about in rows]
+    return "\n".join(lines) + "\n"
 
 
 def pages(root: Path) -> dict[str, str]:

@@ -1,8 +1,9 @@
+import attrs
 import pytest
 
 from codex_kernel.protocol.policy import Decision, strictest
 from codex_kernel.protocol.usage import TokenUsage
-from codex_kernel.protocol.value import Value, value
+from codex_kernel.protocol.value import PLAIN_INSTANCES, Value, field, value
 
 
 @value
@@ -76,3 +77,67 @@ def test_a_class_may_be_used_first_by_many_threads():
         for thread in threads:
             thread.join()
     assert faults == []
+
+
+@value
+class Base(Value):
+    a: int
+    b: tuple = field(factory=tuple, repr=False)
+    c: str = field(default="c", eq=False)
+
+
+@value
+class Derived(Base):
+    a: int = 7
+    d: int = attrs.field(default=1, converter=int, validator=attrs.validators.ge(0))
+
+
+@value
+class Later(Base):
+    e: int = 0
+
+
+def test_fields_have_factories_and_may_be_left_out_of_repr_and_equality():
+    assert repr(Base(a=1)) == "Base(a=1, c='c')"
+    assert Base(a=1, c="x") == Base(a=1, c="y")
+    assert Base(a=1).replace(b=(2,)).b == (2,)
+
+
+def test_fields_declared_by_means_of_attrs_are_carried_out_by_attrs():
+    assert Derived(d="3").d == 3
+    assert Derived() == Derived(a=7, d=1)
+    with pytest.raises(ValueError):
+        Derived(d=-1)
+
+
+def test_unknown_and_missing_fields_are_named():
+    with pytest.raises(TypeError, match="missing 1 required keyword-only argument: 'a'"):
+        Later()
+    with pytest.raises(TypeError, match="unexpected keyword argument 'z'"):
+        Later(a=1, z=2)
+
+
+def test_values_are_the_same_before_and_after_attrs_has_built_their_class():
+    first = [Later(a=1), Later(a=1, e=2)]
+    for number in range(2 * PLAIN_INSTANCES):
+        assert Later(a=number).a == number
+    later = [Later(a=1), Later(a=1, e=2)]
+    assert first == later
+    assert [repr(one) for one in first] == [repr(one) for one in later]
+    assert [hash(one) for one in first] == [hash(one) for one in later]
+    assert [f.name for f in attrs.fields(Later)] == ["a", "b", "c", "e"]
+    assert attrs.evolve(first[0], e=2) == first[1]
+    with pytest.raises(TypeError, match="unexpected keyword argument 'z'"):
+        Later(a=1, z=2)
+    with pytest.raises(AttributeError):
+        first[0].a = 2
+
+
+def test_attrs_sees_the_fields_of_a_class_that_has_no_instance_yet():
+    @value
+    class Unused(Value):
+        x: int
+        y: dict = field(factory=dict, repr=False)
+
+    assert [(f.name, f.repr) for f in attrs.fields(Unused)] == [("x", True), ("y", False)]
+    assert Unused(x=1).y == {}

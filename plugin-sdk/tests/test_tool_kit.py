@@ -664,7 +664,7 @@ async def test_context_that_denies_does_nothing_and_notes_what_was_wanted(tmp_pa
 async def test_context_answers_the_questions_that_it_has_answers_for(tmp_path) -> None:
     ctx = FakeToolContext(str(tmp_path), answers={"a": "blue", "b": "red"})
     first, other = (Question(id=id, header="H", question="Which?") for id in ("a", "c"))
-    assert await ctx.ask([first]) == {"a": "blue"}
+    assert await ctx.ask([first]) == {"a": ("blue",)}
     with pytest.raises(PolicyDenied, match="nobody is there to answer \\(c\\)"):
         await ctx.ask([first, other])
 

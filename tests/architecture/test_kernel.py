@@ -13,8 +13,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted((ROOT / "kernel/src").rglob("*.py"))
 NEVER = {"httpx", "mcp", "opentelemetry", "sqlite3", "textual"}
-MAX_LINES = 6900
-"""About 6,000; what is above went in with lifecycle hooks and configuration layers, which every surface shares."""
+VOCABULARY = ("protocol", "contracts")
+MAX_LINES = 5900
+MAX_VOCABULARY = 1700
+"""Of the engine, and of the words that it shares with plugins: declarations, which grow with what plugins can do."""
 _NO_CODE = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
 
 
@@ -45,7 +47,9 @@ def code_lines(source: str) -> int:
 
 def test_kernel_is_at_most_about_six_thousand_lines_of_code() -> None:
     lines = {file: code_lines(file.read_text()) for file in SOURCES}
-    assert 0 < sum(lines.values()) <= MAX_LINES, sorted(lines.items(), key=lambda item: -item[1])[:5]
+    words = sum(count for file, count in lines.items() if file.parent.name in VOCABULARY)
+    assert 0 < words <= MAX_VOCABULARY
+    assert 0 < sum(lines.values()) - words <= MAX_LINES, sorted(lines.items(), key=lambda item: -item[1])[:5]
 
 
 @pytest.mark.parametrize("file", SOURCES, ids=lambda file: str(file.relative_to(ROOT / "kernel/src")))

@@ -22,7 +22,7 @@ def plugin_names(*dists: str) -> set[str]:
     found: set[str] = set()
     for dist in dists:
         project = tomllib.loads((ROOT / "plugins" / dist / "pyproject.toml").read_text())["project"]
-        found |= set(project["entry-points"]["codex"])
+        found |= set(project.get("entry-points", {}).get("codex", {}))
     return found
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from .contracts.policy import AmendingPolicy, ExecPolicy, PolicyContext, Reviewer
+from .contracts.tool import ElicitationAnswer
 from .errors import CodexError, PolicyDenied
 from .files import resolve_confined
-from .protocol.events import ApprovalRequested, ApprovalResolved, Notice
+from .protocol.events import ApprovalRequested, ApprovalResolved, ElicitationRequested, Notice, Question, QuestionsAsked
 from .protocol.ids import ApprovalId, new_item_id
 from .protocol.policy import (
     AdditionalPermissions,
@@ -18,6 +19,7 @@ from .protocol.policy import (
     Category,
     Decision,
     EditIntent,
+    Grant,
     Intent,
     NetworkIntent,
     PolicyAmendment,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     import anyio
 
     from .lifecycle import Lifecycle
+    from .protocol.ops import ApprovalAnswer
     from .recorder import Recorder
 
 
@@ -71,6 +74,8 @@ def by_approval_policy(intent: Intent, context: PolicyContext, roots: Sequence[s
             if outside:
                 return prompt(f"{outside[0]} is outside the writable roots", f"sandbox policy {sandbox.mode}")
             return prompt("edits are to be confirmed") if untrusted else Verdict(decision=Decision.ALLOW, source=source)
+        case ToolIntent(permissions=AdditionalPermissions() as extra) if extra and not sandbox.unconfined:
+            return prompt(f"the commands to come ask to {extra.in_words()}", category=Category.PERMISSIONS)
         case ToolIntent(read_only=False) if untrusted:
             return prompt("the tool may change something")
         case NetworkIntent():
@@ -117,7 +122,8 @@ class Gate:
         self.reviewer: tuple[str, Callable[[], Reviewer]] | None = None
         self.lifecycle: Lifecycle | None = None
         self._open: dict[ApprovalId, _Question] = {}
-        self._granted: set[tuple[object, ...]] = set()
+        self._granted: dict[tuple[object, ...], Grant | None] = {}
+        self._grants: list[Grant] = []
         self._told: set[str] = set()
 
     def judge(self, intent: Intent, context: PolicyContext, roots: Sequence[str]) -> Verdict:
@@ -151,18 +157,48 @@ class Gate:
         verdict = self.judge(intent, context, roots)
         self._tell_problems()
         if verdict.decision is Decision.ALLOW:
-            return verdict
+            return verdict.replace(grant=self._grant(intent))
         if verdict.decision is Decision.FORBIDDEN:
             raise PolicyDenied(_refusal("forbidden", verdict))
         if _key(intent) in self._granted:
-            return verdict
+            return verdict.replace(grant=self._granted[_key(intent)])
         if await self._handler_allows(intent, verdict, call_id):
-            return verdict
+            return verdict.replace(grant=self._grant(intent))
         if nobody := _nobody(context, verdict.category):
             raise PolicyDenied(f"{_refusal('refused', verdict)}. Nobody can be asked ({nobody}): find another way.")
         async with asking():
-            await self._ask(intent, verdict, call_id, context)
-        return verdict
+            return verdict.replace(grant=await self._ask(intent, verdict, call_id, context))
+
+    def _grant(self, intent: Intent, answer: _Answer | None = None) -> Grant | None:
+        """Widen the sandbox by what was asked for, or the part of it that the answer grants."""
+        asked = getattr(intent, "permissions", None)
+        if asked is None:
+            return None
+        answer = answer or _Answer(ReviewDecision.APPROVED)
+        granted = asked if answer.granted is None else answer.granted.within(asked)
+        grant = Grant(permissions=granted, session=answer.decision is not ReviewDecision.APPROVED)
+        self._grants.append(grant)
+        return grant
+
+    def extended(self, policy: SandboxPolicy) -> SandboxPolicy:
+        """The policy with what has been granted for now."""
+        for grant in self._grants:
+            policy = policy.extended(grant.permissions)
+        return policy
+
+    async def ask(self, questions: Sequence[Question], call_id: str) -> Mapping[str, tuple[str, ...]]:
+        """The user's answers by question id. Raises `PolicyDenied` when nobody gives any."""
+        asked = QuestionsAsked(approval_id=ApprovalId(new_item_id()), call_id=call_id, questions=tuple(questions))
+        answer = await self._put(asked, _Question.wait)
+        if answer.decision in (ReviewDecision.DENIED, ReviewDecision.ABORT):
+            why = answer.text or "nobody answered"
+            raise PolicyDenied(f"{why}: decide by yourself and say how", abort=answer.decision is ReviewDecision.ABORT)
+        return answer.answers
+
+    async def elicit(self, asked: ElicitationRequested) -> ElicitationAnswer:
+        """The user's answer to what a server asks."""
+        answer = await self._put(asked, _Question.wait)
+        return ElicitationAnswer(action=_ACTIONS[answer.decision], content=answer.content)
 
     async def _handler_allows(self, intent: Intent, verdict: Verdict, call_id: str) -> bool:
         """Whether a lifecycle handler answers for the user. Raises `PolicyDenied` when it says no."""
@@ -184,7 +220,7 @@ class Gate:
                     self._told.add(text)
                     self._recorder.emit_nowait(Notice(level="warning", message=text))
 
-    async def _ask(self, intent: Intent, verdict: Verdict, call_id: str, context: PolicyContext) -> None:
+    async def _ask(self, intent: Intent, verdict: Verdict, call_id: str, context: PolicyContext) -> Grant | None:
         proposals = self._proposals(intent, context)
         request = ApprovalRequested(
             approval_id=ApprovalId(new_item_id()),
@@ -195,18 +231,22 @@ class Gate:
             category=verdict.category,
             amendments=tuple(amendment for _, amendment in proposals),
         )
-        question = _Question(request)
+        answer = await self._put(request, lambda question: self._answer_of(question, request, context))
+        return self._carry_out(intent, answer, proposals)
+
+    async def _put(self, asked: _Asked, answer_of: Callable[[_Question], Awaitable[_Answer]]) -> _Answer:
+        question = _Question(asked)
         self._open[question.id] = question
         try:
-            await self._recorder.emit(request)
-            answer = await self._answer_of(question, request, context)
+            await self._recorder.emit(asked)
+            answer = await answer_of(question)
         except BaseException:
             self._recorder.emit_nowait(_resolved(question.id, _Answer(ReviewDecision.ABORT, reviewer="turn")))
             raise
         finally:
             del self._open[question.id]
         await self._recorder.emit(_resolved(question.id, answer))
-        self._carry_out(intent, answer, proposals)
+        return answer
 
     async def _answer_of(self, question: _Question, request: ApprovalRequested, context: PolicyContext) -> _Answer:
         if self.reviewer is None:
@@ -244,16 +284,15 @@ class Gate:
 
     def _carry_out(
         self, intent: Intent, answer: _Answer, proposals: Sequence[tuple[AmendingPolicy, PolicyAmendment]]
-    ) -> None:
+    ) -> Grant | None:
         match answer.decision:
             case ReviewDecision.APPROVED:
-                return
-            case ReviewDecision.APPROVED_FOR_SESSION:
-                self._granted.add(_key(intent))
-            case ReviewDecision.APPROVED_ALWAYS:
-                self._granted.add(_key(intent))
-                for policy, amendment in proposals:
+                return self._grant(intent, answer)
+            case ReviewDecision.APPROVED_FOR_SESSION | ReviewDecision.APPROVED_ALWAYS:
+                grant = self._granted[_key(intent)] = self._grant(intent, answer)
+                for policy, amendment in proposals if answer.decision is ReviewDecision.APPROVED_ALWAYS else ():
                     self._amend(policy, amendment)
+                return grant
             case ReviewDecision.DENIED:
                 raise PolicyDenied(f"rejected by {answer.reviewer}" + (f": {answer.text}" if answer.text else ""))
             case ReviewDecision.ABORT if answer.reviewer == "turn":
@@ -271,25 +310,38 @@ class Gate:
             text = f"added to {amendment.file}: {amendment.text}"
             self._recorder.emit_nowait(Notice(level="info", message=text, source=amendment.source))
 
-    def answer(self, approval_id: ApprovalId, decision: ReviewDecision, feedback: str) -> bool:
+    def answer(self, op: ApprovalAnswer) -> bool:
         """Give a question its answer; False if there is none open by this id."""
-        question = self._open.get(approval_id)
-        return question is not None and question.settle(_Answer(decision, feedback))
+        question = self._open.get(op.approval_id)
+        answer = _Answer(op.decision, op.feedback, granted=op.granted, answers=op.answers, content=op.content)
+        return question is not None and question.settle(answer)
 
     def end_turn(self) -> None:
-        """Resolve what is still asked: nobody will carry out the answer."""
+        """Resolve what is still asked: nobody will carry out the answer. What was granted for the turn is over."""
+        self._grants = [grant for grant in self._grants if grant.session]
         for question in self._open.values():
             question.settle(_Answer(ReviewDecision.ABORT, reviewer="turn"))
 
     def open_requests(self) -> list[ApprovalRequested]:
         """What is being asked, the oldest first."""
-        return [question.request for question in self._open.values()]
+        found = (question.request for question in self._open.values())
+        return [request for request in found if isinstance(request, ApprovalRequested)]
 
 
 class _Answer(NamedTuple):
     decision: ReviewDecision
     text: str = ""
     reviewer: str = "user"
+    granted: AdditionalPermissions | None = None
+    answers: Mapping[str, tuple[str, ...]] = {}
+    content: Mapping[str, Any] | None = None
+
+
+_Asked = ApprovalRequested | QuestionsAsked | ElicitationRequested
+_ACTIONS = dict.fromkeys(ReviewDecision, "accept") | {
+    ReviewDecision.DENIED: "decline",
+    ReviewDecision.ABORT: "cancel",
+}
 
 
 def _resolved(id: ApprovalId, answer: _Answer) -> ApprovalResolved:
@@ -297,7 +349,7 @@ def _resolved(id: ApprovalId, answer: _Answer) -> ApprovalResolved:
 
 
 class _Question:
-    def __init__(self, request: ApprovalRequested) -> None:
+    def __init__(self, request: _Asked) -> None:
         import anyio
 
         self.id = request.approval_id
@@ -321,7 +373,7 @@ def _widens(intent: Intent, default: Verdict) -> bool:
     if default.decision is Decision.ALLOW:
         return False
     wide = isinstance(intent, RunIntent) and (intent.escalated or bool(intent.additional))
-    return wide or isinstance(intent, EditIntent)
+    return wide or isinstance(intent, EditIntent) or bool(getattr(intent, "permissions", None))
 
 
 def _nobody(context: PolicyContext, category: Category) -> str:
@@ -344,7 +396,7 @@ def _key(intent: Intent) -> tuple[object, ...]:
         case EditIntent():
             return ("edit", *sorted(intent.paths))
         case ToolIntent():
-            return ("tool", intent.tool)
+            return ("tool", intent.tool, intent.permissions)
         case NetworkIntent():
             return ("network", intent.host, intent.port, intent.protocol)
 

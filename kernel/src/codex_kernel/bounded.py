@@ -35,13 +35,18 @@ class BoundedCaller:
     """
 
     def __init__(self) -> None:
+        self._one_at_a_time = threading.Lock()
         self._wake = threading.Semaphore(0)
         self._job: _Job[Any] | None = None
         self._worker: threading.Thread | None = None
 
     def call(self, function: Callable[[], R], timeout_s: float) -> R:
-        """The function's result; raises what it raises, or `HookTimeout`."""
+        """The function's result; raises what it raises, or `HookTimeout`. May be called from several threads."""
         job: _Job[R] = _Job(function)
+        with self._one_at_a_time:
+            return self._run(job, timeout_s)
+
+    def _run(self, job: _Job[R], timeout_s: float) -> R:
         self._job = job
         if self._worker is None:
             self._worker = threading.Thread(target=self._serve, args=(self._wake,), daemon=True, name="codex-hooks")

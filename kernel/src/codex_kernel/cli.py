@@ -138,6 +138,12 @@ def _plugins(ctx: click.Context) -> PluginManager:
 @click.option("-i", "--image", "images", multiple=True, metavar="FILE", help="Attach an image to the prompt.")
 @click.option("--oss", is_flag=True, default=None, help="Use a local model server.")
 @click.option("--local-provider", metavar="ID", help="Which one: ollama, lmstudio, llamacpp or vllm.")
+@click.option(
+    "--remote",
+    metavar="ADDR",
+    help="Work in a running server: unix://, unix://PATH, ws://HOST:PORT or wss://HOST:PORT.",
+)
+@click.option("--remote-auth-token-env", metavar="VAR", help="The variable that holds that server's token.")
 @click.option("--enable", multiple=True, metavar="FEATURE", help="Same as -c features.FEATURE=true.")
 @click.option("--disable", multiple=True, metavar="FEATURE", help="Same as -c features.FEATURE=false.")
 @click.option(
@@ -178,8 +184,21 @@ def codex(ctx: click.Context, /, **options: Any) -> None:
         flags={name: found for name, found in options.items() if found not in (None, ())},
         debug=debug,
     )
+    _check_remote(ctx, ctx.invoked_subcommand or "tui")
     if ctx.invoked_subcommand is None:
         ctx.invoke(_tui)
+
+
+def _check_remote(ctx: click.Context, command: str) -> None:
+    """Nothing that somebody asked a server for may quietly happen here instead."""
+    address = ctx.obj.flags.get("remote")
+    if address is None:
+        if "remote_auth_token_env" in ctx.obj.flags:
+            raise click.UsageError("`--remote-auth-token-env` requires `--remote`.")
+        return
+    offer = ctx.obj.plugins.commands().get(command)
+    if command in codex.commands or (offer is not None and not offer.spec.remote):
+        raise click.UsageError(f"`--remote {address}` is not supported for `codex {command}`")
 
 
 @click.pass_context

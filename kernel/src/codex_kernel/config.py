@@ -13,17 +13,16 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-import attrs
-
 from .contracts.config import LAYER_KINDS, ConfigLayer, ConfigRequest, Diagnostic, SourcedConfig
 from .errors import ConfigError
-from .protocol.value import Value, value
+from .protocol.value import Value, field, value
 from .requirements import FILE, Requirements, parse_requirements
 from .toml_files import positions, read_toml
 
 if TYPE_CHECKING:
     from .plugins import PluginManager
 
+_NOTHING: Any = object()
 T = TypeVar("T")
 
 SYSTEM_DIR = "/etc/codex"
@@ -57,8 +56,8 @@ class ConfigSources(Value):
     overrides: tuple[tuple[str, str], ...] = ()
     profile: str | None = None
     ignore_user_config: bool = False
-    flags: Mapping[str, Any] = attrs.field(factory=dict)
-    environ: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    flags: Mapping[str, Any] = field(factory=dict)
+    environ: Mapping[str, str] = field(factory=dict, repr=False)
     cwd: str | None = None
     strict: bool = False
     system_dir: str = SYSTEM_DIR
@@ -161,8 +160,8 @@ class Config:
         for layer in self.layers:
             at: Any = layer.table
             for part in key.split("."):
-                at = at.get(part, attrs.NOTHING) if isinstance(at, Mapping) else attrs.NOTHING
-            if at is not attrs.NOTHING:
+                at = at.get(part, _NOTHING) if isinstance(at, Mapping) else _NOTHING
+            if at is not _NOTHING:
                 found.append((layer, at, self.place(layer, key)))
         return found
 

@@ -19,7 +19,7 @@ from .contracts.observe import TelemetrySetup
 from .contracts.policy import ExecPolicy, PolicySetup
 from .contracts.sandbox import ExecRequest, Process, SandboxSetup
 from .contracts.store import RolloutLine, RolloutStore, RolloutWriter, StoreSetup
-from .contracts.tool import Tool, ToolSetup
+from .contracts.tool import Tool, ToolSetup, ToolSourceSetup
 from .errors import CodexError, ConfigError, PluginMissing, SandboxUnavailable, UserError
 from .event_queue import EventQueue
 from .history import History
@@ -29,7 +29,7 @@ from .plugins import PluginManager
 from .protocol.events import EventMsg, Notice, ThreadStarted
 from .protocol.ids import ThreadId, new_thread_id, uuid7_unix_ms
 from .protocol.policy import SandboxPolicy
-from .protocol.value import Value, value
+from .protocol.value import Value, field, value
 from .recorder import Recorder
 from .resume import Recorded, cut, read_recorded
 from .rollout_lines import SCHEMA_VERSION, line
@@ -37,6 +37,7 @@ from .sandboxing import SandboxChooser
 from .settings import Settings, read_settings
 from .specs import ModelProviderSpec
 from .thread_state import ThreadState
+from .tool_sources import ToolSources
 from .version import __version__
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ class ThreadOptions(Value):
 
     `resume` continues a recorded thread; `fork` starts a new one from a recorded history, before its
     n-th compaction if `fork_before_compaction` says so, and before a turn if `fork_before_turn` does.
-    `source` is recorded (`exec`, `cli`, …).
+    `source` is recorded (`exec`, `cli`, …), and `meta` beside it in the head of a new rollout. `answers_questions`
+    says that somebody listens for `QuestionsAsked`.
     """
 
     cwd: str
@@ -71,6 +73,8 @@ class ThreadOptions(Value):
     source: str = "exec"
     originator: str = "codex_exec"
     want_deltas: bool = False
+    answers_questions: bool = False
+    meta: Mapping[str, Any] = field(factory=dict)
     queue_capacity: int = 1024
 
 
@@ -138,6 +142,7 @@ class Engine:
             provider_info=info,
             tools=self._tools(thread_id, notices, sees=provider.model_info(settings.model).supports_images),
             unoffered=frozenset(name for name, offer in self.plugins.tools().items() if not offer.spec.offered),
+            sources=self._tool_sources(recorder, sandbox, cwd, options, notices),
             recorder=recorder,
             gate=gate,
             sandbox=sandbox,
@@ -155,6 +160,7 @@ class Engine:
             instructions=settings.instructions or BASE_INSTRUCTIONS,
             want_deltas=options.want_deltas,
             originator=options.originator,
+            answers_questions=options.answers_questions,
         )
         if settings.approvals_reviewer is not None:
             from .reviewing import LateReviewer
@@ -223,13 +229,7 @@ class Engine:
         return store.create(thread_id, uuid7_unix_ms(thread_id))
 
     def _tools(self, thread_id: ThreadId, notices: list[str], *, sees: bool) -> dict[str, Tool]:
-        setup = ToolSetup(
-            thread_id=thread_id,
-            codex_home=self.config.codex_home,
-            spill_dir=os.path.join(self.config.codex_home, "kernel", "spill", thread_id),
-            environ=self.environ,
-            config=self.config.data,
-        )
+        setup = self._tool_setup(thread_id)
         tools: dict[str, Tool] = {}
         for name, offer in self.plugins.tools().items():
             wanted = offer.spec.default_enabled or name in self.settings.enabled_tools
@@ -243,6 +243,45 @@ class Engine:
             except Exception as error:  # noqa: BLE001 - a tool that cannot be made is left out, and said
                 notices.append(f"tool {name} of {offer.origin} is left out: {type(error).__name__}: {error}")
         return tools
+
+    def _tool_setup(self, thread_id: ThreadId) -> ToolSetup:
+        return ToolSetup(
+            thread_id=thread_id,
+            codex_home=self.config.codex_home,
+            spill_dir=os.path.join(self.config.codex_home, "kernel", "spill", thread_id),
+            environ=self.environ,
+            config=self.config.data,
+        )
+
+    def _tool_sources(
+        self, recorder: Recorder, sandbox: SandboxChooser, cwd: str, options: ThreadOptions, notices: list[str]
+    ) -> ToolSources:
+        async def spawn(request: ExecRequest) -> Process:
+            policy = self.settings.sandbox_policy.anchored(cwd)
+            return await (await sandbox.backend(policy)).spawn(request, policy)
+
+        made = []
+        for name, offer in self.plugins.tool_sources().items():
+            setup = ToolSourceSetup(
+                tools=self._tool_setup(recorder.thread_id),
+                cwd=cwd,
+                tell=recorder.emit_nowait,
+                spawn=spawn,
+                servers={known: found.spec.factory for known, found in self.plugins.mcp_servers().items()},
+                sandbox_policy=self.settings.sandbox_policy,
+                answers_questions=options.answers_questions,
+                trusted=self.config.trusted,
+                originator=options.originator,
+            )
+            try:
+                source = offer.spec.factory(setup)
+            except UserError:
+                raise
+            except Exception as error:  # noqa: BLE001 - as with a tool
+                notices.append(f"the tools of {name} ({offer.origin}) are left out: {type(error).__name__}: {error}")
+            else:
+                made += [(name, source)] if source is not None else []
+        return ToolSources(made, recorder.emit_nowait)
 
     def _policies(self, cwd: str) -> list[tuple[str, ExecPolicy]]:
         config = self.config
@@ -283,6 +322,7 @@ class Engine:
                     rollout_path=recorder.path,
                     trusted=config.trusted,
                     originator=options.originator,
+                    tell=recorder.emit_nowait,
                 )
                 hooks.append((name, offer.spec.factory(setup)))
         return Lifecycle(hooks, recorder, resumed=options.resume is not None)
@@ -371,7 +411,7 @@ class OpenedThread:
         from .turn_opening import Opening, open_early
 
         handled = self.state.lifecycle.wants("SessionStart", "UserPromptSubmit")  # by programs, on the event loop
-        self.opening = Opening(op, late=True) if handled else open_early(self.state, op)
+        self.opening = Opening(op, late=True) if handled or self.state.sources else open_early(self.state, op)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Thread]:
@@ -399,7 +439,7 @@ class OpenedThread:
         """End tools, sandbox, provider, telemetry and rollout; one that fails does not keep the others."""
         from .log import logger
 
-        tools = [tool.aclose for tool in self.state.tools.values()]
+        tools = [tool.aclose for tool in self.state.own_tools.values()]
         closers = [
             self.state.lifecycle.end,
             *tools,
@@ -522,6 +562,7 @@ def _session_meta(state: ThreadState, options: ThreadOptions) -> dict[str, Any]:
         "base_instructions": {"text": state.instructions},
         "history_mode": "paginated",  # Codex then shows the items of `item_completed` lines, which are what we write
         "codex_agent_schema": SCHEMA_VERSION,
+        **options.meta,
     }
     if options.fork is not None:
         meta["forked_from_id"] = options.fork

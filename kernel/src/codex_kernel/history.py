@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from .protocol.ids import new_item_id
@@ -14,10 +15,15 @@ from .protocol.response_items import (
     HistoryEntry,
     Message,
     ResponseItem,
+    item_to_dict,
 )
 
 BYTES_PER_TOKEN = 4
 ABORTED = "aborted by user"
+_CALLS = frozenset({"function_call", "custom_tool_call"})
+_OUTPUTS = frozenset({"function_call_output", "custom_tool_call_output"})
+_KIND = re.compile(rb'"type":\s?"((?:function|custom_tool)_call(?:_output)?)"')
+_CALL_ID = re.compile(rb'"call_id":\s?"((?:[^"\\]|\\.)*)"')
 
 
 class History:
@@ -56,24 +62,39 @@ class History:
 
     def open_calls(self) -> list[AnyToolCall]:
         """Calls without an output, in order."""
-        answered = {
-            e.item.call_id for e in self._entries if isinstance(e.item, FunctionCallOutput | CustomToolCallOutput)
-        }
-        return [
-            e.item
-            for e in self._entries
-            if isinstance(e.item, FunctionCall | CustomToolCall) and e.item.call_id not in answered
-        ]
+        asked: dict[str, HistoryEntry] = {}
+        answered: set[str] = set()
+        for entry in self._entries:
+            kind, call_id = _call_of(entry)
+            if kind in _OUTPUTS:
+                answered.add(call_id)
+            elif kind in _CALLS:
+                asked[call_id] = entry
+        items = (entry.item for call_id, entry in asked.items() if call_id not in answered)
+        return [item for item in items if isinstance(item, FunctionCall | CustomToolCall)]
 
     def texts(self) -> frozenset[str]:
         """All texts of developer and user messages: what the model has been told already."""
         return frozenset(
             part.text
             for entry in self._entries
+            if b'"message"' in entry.encoded and b'"role":"assistant"' not in entry.encoded
             if isinstance(entry.item, Message) and entry.item.role != "assistant"
             for part in entry.item.content
             if part.text is not None
         )
+
+
+def _call_of(entry: HistoryEntry) -> tuple[str, str]:
+    """Type and call id of a call or an output, read from its bytes: within the texts of an item quotes are escaped, so
+    that such a mark is a member. Where there are several, the item is decoded."""
+    kinds, ids = _KIND.findall(entry.encoded), _CALL_ID.findall(entry.encoded)
+    if len(kinds) == 1 and len(ids) == 1 and b"\\" not in ids[0]:
+        return kinds[0].decode(), ids[0].decode("utf-8", "replace")
+    if not kinds:
+        return "", ""
+    found = item_to_dict(entry.item)
+    return str(found.get("type")), str(found.get("call_id"))
 
 
 def output_for(call: AnyToolCall, output: str) -> ResponseItem:

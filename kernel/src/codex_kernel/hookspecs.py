@@ -30,6 +30,7 @@ from .specs import (
     ExecPolicySpec,
     FeatureSpec,
     LifecycleSpec,
+    McpServerSpec,
     ModelProviderSpec,
     NetworkProxySpec,
     RendererSpec,
@@ -38,6 +39,7 @@ from .specs import (
     SkillFolderSpec,
     StoreSpec,
     TelemetrySinkSpec,
+    ToolSourceSpec,
     ToolSpec,
 )
 
@@ -92,6 +94,47 @@ class CodexHookspecs:
             def _open(setup):
                 from .clock import ClockTool
                 return ClockTool()
+        """
+
+    @hookspec
+    def codex_tool_sources(self) -> Iterable[ToolSourceSpec]:  # type: ignore[empty-body]
+        """Offer tools that are found while a thread runs, as those of MCP servers.
+
+        When called: before the first turn of a process; the factory once per thread, then `run` on its event loop.
+        Who selects: all that have something configured; of two tools of one name the first counts.
+        May raise: a factory's error leaves the source out, with a notice to the user; `UserError` stops the thread.
+
+        Example::
+
+            @hookimpl
+            def codex_tool_sources():
+                yield ToolSourceSpec(name="mcp", factory=_open)
+
+            def _open(setup):
+                if not setup.tools.config.get("mcp_servers"):
+                    return None
+                from .bridge import McpBridge
+                return McpBridge(setup)
+        """
+
+    @hookspec
+    def codex_mcp_servers(self) -> Iterable[McpServerSpec]:  # type: ignore[empty-body]
+        """Offer MCP servers that run within this process.
+
+        When called: before the first turn of a process; the factory when a thread starts its servers.
+        Who selects: all are started, unless `[mcp_servers.NAME] enabled = false`; a configured server of the same name
+        takes the place of one that is offered.
+        May raise: a factory's error leaves the server out, with a notice to the user.
+
+        Example::
+
+            @hookimpl
+            def codex_mcp_servers():
+                yield McpServerSpec(name="clock", factory=_open)
+
+            def _open():
+                from .server import clock_server
+                return clock_server()
         """
 
     @hookspec
@@ -398,6 +441,8 @@ class CodexHookspecs:
 HOOK_KINDS: dict[str, str] = {
     "codex_model_providers": "provider",
     "codex_tools": "tool",
+    "codex_tool_sources": "tool source",
+    "codex_mcp_servers": "mcp server",
     "codex_sandbox_backends": "sandbox",
     "codex_exec_policies": "policy",
     "codex_network_proxies": "network",

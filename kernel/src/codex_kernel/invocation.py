@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
-from .protocol.value import Value, value
+from .protocol.value import Value, field, value
 
 if TYPE_CHECKING:
     from .config import Config
@@ -19,14 +17,14 @@ class Invocation(Value):
     """The context object (`ctx.obj`) of every subcommand.
 
     `overrides` are raw `-c KEY=VALUE` texts given before the subcommand, `flags` the other root options by
-    name (model, profile, cwd, add_dir, images, sandbox, approval, oss, local_provider, bypass, strict_config), absent
-    when not given.
+    name (model, profile, cwd, add_dir, images, sandbox, approval, oss, local_provider, bypass, strict_config, remote,
+    remote_auth_token_env), absent when not given.
     """
 
     plugins: PluginManager
-    environ: Mapping[str, str] = attrs.field(repr=False)
+    environ: Mapping[str, str] = field(repr=False)
     overrides: tuple[str, ...] = ()
-    flags: Mapping[str, Any] = attrs.field(factory=dict)
+    flags: Mapping[str, Any] = field(factory=dict)
     debug: bool = False
 
     def load_config(

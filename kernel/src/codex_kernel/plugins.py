@@ -27,6 +27,7 @@ from .specs import (
     ExecPolicySpec,
     FeatureSpec,
     LifecycleSpec,
+    McpServerSpec,
     ModelProviderSpec,
     NetworkProxySpec,
     RendererSpec,
@@ -35,6 +36,7 @@ from .specs import (
     SkillFolderSpec,
     StoreSpec,
     TelemetrySinkSpec,
+    ToolSourceSpec,
     ToolSpec,
 )
 
@@ -58,6 +60,8 @@ _KIND_OF_PREFIX = {
 _SPEC_OF_HOOK: dict[str, type[Any]] = {
     "codex_model_providers": ModelProviderSpec,
     "codex_tools": ToolSpec,
+    "codex_tool_sources": ToolSourceSpec,
+    "codex_mcp_servers": McpServerSpec,
     "codex_sandbox_backends": SandboxBackendSpec,
     "codex_exec_policies": ExecPolicySpec,
     "codex_network_proxies": NetworkProxySpec,
@@ -298,6 +302,14 @@ class PluginManager:
     def tools(self) -> Mapping[str, Registered[ToolSpec]]:
         """Tools by name."""
         return cast(Mapping[str, Registered[ToolSpec]], self.offers("codex_tools"))
+
+    def tool_sources(self) -> Mapping[str, Registered[ToolSourceSpec]]:
+        """Tool sources by name."""
+        return cast(Mapping[str, Registered[ToolSourceSpec]], self.offers("codex_tool_sources"))
+
+    def mcp_servers(self) -> Mapping[str, Registered[McpServerSpec]]:
+        """MCP servers within this process, by name."""
+        return cast(Mapping[str, Registered[McpServerSpec]], self.offers("codex_mcp_servers"))
 
     def sandboxes(self) -> list[Registered[SandboxBackendSpec]]:
         """Sandbox backends for this platform, the strongest first."""

@@ -6,12 +6,10 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import attrs
-
 from .contracts.config import ConfigLayer
 from .errors import ConfigError
 from .protocol.policy import ApprovalPolicy, SandboxMode, SandboxPolicy
-from .protocol.value import Value, value
+from .protocol.value import Value, field, value
 from .toml_files import read_toml
 
 if TYPE_CHECKING:
@@ -53,8 +51,8 @@ class Constrained(Value, Generic[T]):
 class Requirements(Value):
     """All constraints together. Of several files the strictest holds."""
 
-    constraints: Mapping[str, Constrained[str]] = attrs.field(factory=dict)
-    features: Mapping[str, bool] = attrs.field(factory=dict)
+    constraints: Mapping[str, Constrained[str]] = field(factory=dict)
+    features: Mapping[str, bool] = field(factory=dict)
     layers: tuple[ConfigLayer, ...] = ()
 
     def fit(self, settings: Settings) -> tuple[Settings, list[str]]:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import attrs
 import orjson
 
 from .contracts.store import RolloutLine
 from .history import History
 from .protocol.response_items import HistoryEntry, ResponseItem, decode_item
 from .protocol.usage import TokenUsage
-from .protocol.value import Value, value
+from .protocol.value import Value, field, value
 
 _LATE_BYTES = 4096
 _PASSTHROUGH = "internal_chat_message_metadata_passthrough"
+_MARK = f'"{_PASSTHROUGH}"'.encode()
+_BARE = re.compile(rb',%b:\{(?:"\w+":(?:"[^"\\]*"|[\d.]+|null|true|false),?)*\}(?=\}$)' % _MARK)
+"""As Codex writes it, behind all else."""
 
 
 @value
@@ -24,9 +27,9 @@ class Recorded(Value):
     settings (`turn_context`), and the totals."""
 
     entries: tuple[HistoryEntry, ...]
-    meta: Mapping[str, Any] = attrs.field(factory=dict)
-    turn_context: Mapping[str, Any] = attrs.field(factory=dict)
-    total: TokenUsage = attrs.field(factory=TokenUsage)
+    meta: Mapping[str, Any] = field(factory=dict)
+    turn_context: Mapping[str, Any] = field(factory=dict)
+    total: TokenUsage = field(factory=TokenUsage)
     compactions: int = 0
 
 
@@ -56,29 +59,31 @@ def read_recorded(lines: Iterable[RolloutLine], *, before_compaction: int | None
     history = History()
     meta: Mapping[str, Any] = {}
     context: Mapping[str, Any] = {}
-    total = TokenUsage()
+    counted = b"{}"
     compactions = 0
     for entry in lines:
         if entry.type not in ("response_item", "compacted", "turn_context", "session_meta", "event_msg"):
             continue
-        if entry.type == "event_msg" and b'"token_count"' not in entry.payload[:200]:
+        if entry.type == "event_msg":
+            if b'"token_count"' in entry.payload[:200] and b'"total_token_usage"' in entry.payload:
+                counted = entry.payload
             continue
         payload = _decoded(entry.payload)
         if payload is None:
             continue
         if entry.type == "response_item":
-            history.add(_entry(payload, entry.payload))
+            bare = _BARE.sub(b"", entry.payload) if _PASSTHROUGH in payload else entry.payload
+            history.add(_entry(payload) if _MARK in bare else LateEntry(bare))
         elif entry.type == "compacted":
             compactions += 1
             replacement = payload.get("replacement_history")
             if isinstance(replacement, list):
-                history.replace(_entry(item, None) for item in replacement if isinstance(item, dict))
+                history.replace(_entry(item) for item in replacement if isinstance(item, dict))
         elif entry.type == "turn_context":
             context = payload
-        elif entry.type == "session_meta":
-            meta = meta or payload
         else:
-            total = _total(payload) or total
+            meta = meta or payload
+    total = _total(_decoded(counted) or {}) or TokenUsage()
     return Recorded(entries=history.entries(), meta=meta, turn_context=context, total=total, compactions=compactions)
 
 
@@ -90,29 +95,37 @@ def _decoded(payload: bytes) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _entry(raw: dict[str, Any], encoded: bytes | None) -> HistoryEntry:
+def _entry(raw: dict[str, Any]) -> HistoryEntry:
     """A history entry; what Codex keeps beside an item for itself is not sent to the model."""
-    if _PASSTHROUGH in raw:
-        raw = {key: found for key, found in raw.items() if key != _PASSTHROUGH}
-        encoded = None
-    item = decode_item(raw)
-    entry = HistoryEntry.of(item) if encoded is None else HistoryEntry(item=item, encoded=encoded)
-    return entry if len(entry.encoded) < _LATE_BYTES else LateEntry(entry.encoded)
+    encoded = orjson.dumps({key: found for key, found in raw.items() if key != _PASSTHROUGH})
+    return LateEntry(bytes(memoryview(encoded)))  # the encoder's own buffers are up to three times as long
 
 
 class LateEntry(HistoryEntry):
-    """A long entry of a rollout, which is decoded each time that someone looks into it: a history of hundreds of
-    megabytes is held once, not twice."""
+    """An entry of a rollout, which is decoded when someone looks into it. A long one is so each time: a history of
+    hundreds of megabytes is held once, not twice."""
 
     __slots__ = ()
 
     def __init__(self, encoded: bytes) -> None:
         object.__setattr__(self, "encoded", encoded)
 
+    def __eq__(self, other: object) -> bool:
+        return self.encoded == other.encoded if isinstance(other, HistoryEntry) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.encoded)
+
     @property
     def item(self) -> ResponseItem:
         """The item."""
-        return decode_item(orjson.loads(self.encoded))
+        kept: ResponseItem | None = self.__dict__.get("_kept")
+        if kept is not None:
+            return kept
+        found = decode_item(orjson.loads(self.encoded))
+        if len(self.encoded) < _LATE_BYTES:
+            object.__setattr__(self, "_kept", found)
+        return found
 
 
 def _total(payload: Mapping[str, Any]) -> TokenUsage | None:

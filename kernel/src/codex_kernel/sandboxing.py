@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import attrs
-
 from .contracts.sandbox import Probe, SandboxBackend, SandboxSetup
 from .errors import SandboxUnavailable
 from .plugins import PluginManager
 from .protocol.events import EventMsg, Notice, SandboxSelected
 from .protocol.policy import SandboxMode, SandboxPolicy, SandboxPreference
-from .protocol.value import Value, value
+from .protocol.value import Value, field, value
 from .sandbox_proof import kind_of, prove
 from .specs import SandboxBackendSpec
 
@@ -28,7 +26,7 @@ class Candidate(Value):
     reason: str = ""
     proved: bool = False
     cached: bool = False
-    backend: SandboxBackend = attrs.field(repr=False, kw_only=True)
+    backend: SandboxBackend = field(repr=False)
 
 
 class SandboxChooser:

@@ -6,13 +6,11 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-import attrs
-
 from .config import Config, joined
 from .contracts.model import ProviderInfo
 from .errors import ConfigError
 from .protocol.policy import ApprovalPolicy, Category, GranularApproval, SandboxMode, SandboxPolicy, SandboxPreference
-from .protocol.value import Value, value
+from .protocol.value import Value, field, value
 
 R = TypeVar("R")
 
@@ -33,7 +31,7 @@ class Settings(Value):
     verbosity: str | None = None
     service_tier: str | None = None
     approval_policy: ApprovalPolicy = ApprovalPolicy.ON_REQUEST
-    sandbox_policy: SandboxPolicy = attrs.field(factory=SandboxPolicy)
+    sandbox_policy: SandboxPolicy = field(factory=SandboxPolicy)
     granular: GranularApproval | None = None
     approvals_reviewer: str | None = None
     may_allow: frozenset[str] = frozenset({"rules"})
@@ -113,7 +111,7 @@ def provider_table(config: Config, provider_id: str) -> ProviderInfo | None:
     if provider_id not in config.table("model_providers"):
         return None
     table = config.table(key)
-    known = {field.name for field in ProviderInfo.__attrs_attrs__} - {"id", "options"}
+    known = {*ProviderInfo.field_names()} - {"id", "options"}
     info = ProviderInfo(
         id=provider_id,
         name=config.get(f"{key}.name", str, provider_id),

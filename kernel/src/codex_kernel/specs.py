@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
-from .protocol.value import Value, value
+from .protocol.value import Value, field, value
 
 if TYPE_CHECKING:
     import click
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
     from .contracts.policy import ExecPolicy, PolicySetup, Reviewer, ReviewerSetup
     from .contracts.sandbox import SandboxBackend, SandboxSetup
     from .contracts.store import MemoryStore, RolloutStore, StateStore, StoreSetup
-    from .contracts.tool import Tool, ToolSetup
+    from .contracts.tool import Tool, ToolSetup, ToolSource, ToolSourceSetup
 
 
 @value
@@ -51,6 +49,24 @@ class ToolSpec(Value):
     default_enabled: bool = True
     needs_images: bool = False
     offered: bool = True
+
+
+@value
+class ToolSourceSpec(Value):
+    """Tools that are found while a thread runs. The factory returns None where nothing is configured for it: then it
+    costs nothing, and should have imported nothing."""
+
+    name: str
+    factory: Callable[[ToolSourceSetup], ToolSource | None]
+
+
+@value
+class McpServerSpec(Value):
+    """An MCP server that runs within this process. `factory` makes a server object of the `mcp` package, once per
+    thread, and only then should import it; `[mcp_servers.NAME]` may switch it off or restrict its tools."""
+
+    name: str
+    factory: Callable[[], Any]
 
 
 @value
@@ -166,13 +182,15 @@ class TelemetrySinkSpec(Value):
 @value
 class CommandSpec(Value):
     """A subcommand of `codex`. `load` imports and returns it when it is called; `help` is one line.
-    `argv0` lists program names that run the command when `codex` is called by them."""
+    `argv0` lists program names that run the command when `codex` is called by them; `remote` says that it can work on a
+    running server (`--remote`)."""
 
     name: str
     load: Callable[[], click.Command]
     help: str = ""
     argv0: tuple[str, ...] = ()
     hidden: bool = False
+    remote: bool = False
 
 
 @value
@@ -182,7 +200,7 @@ class ConfigSectionSpec(Value):
 
     name: str
     section: type[Any]
-    options: Mapping[str, Any] = attrs.field(factory=dict)
+    options: Mapping[str, Any] = field(factory=dict)
 
 
 @value
@@ -197,6 +215,8 @@ class ConfigSourceSpec(Value):
 AnySpec = (
     ModelProviderSpec
     | ToolSpec
+    | ToolSourceSpec
+    | McpServerSpec
     | SandboxBackendSpec
     | NetworkProxySpec
     | ExecPolicySpec

@@ -97,11 +97,14 @@ class Thread:
         try:
             async with anyio.create_task_group() as tasks:
                 self._state.start_task = tasks.start_soon
+                if self._state.sources:
+                    tasks.start_soon(self._state.sources.run)
                 if self._opening is not None:
                     self._start(self._opening.op, tasks, None if self._opening.late else self._opening)
                 while not self._closing:
                     await self._handle(await self._next_op(), tasks)
                 self._state.close_sessions()
+                self._state.sources.stop()
         finally:
             self._tell(ThreadClosed())
             self._queue.close()
@@ -124,7 +127,7 @@ class Thread:
             case Interrupt():
                 await self._interrupt(op.reason)
             case ApprovalAnswer():
-                if not self._state.gate.answer(op.approval_id, op.decision, op.feedback):
+                if not self._state.gate.answer(op):
                     self._reject(op, f"no open approval request {op.approval_id}")
             case InjectItems():
                 self._inject(op)

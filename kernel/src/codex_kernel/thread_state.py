@@ -7,7 +7,7 @@ from typing import Any
 
 from .approval import Gate
 from .context import ContextBook
-from .contracts.model import ModelInfo, ModelProvider, ProviderInfo, ToolDefinition
+from .contracts.model import ModelInfo, ModelProvider, ProviderInfo
 from .contracts.network import NetworkProxy, ProxySession
 from .contracts.sandbox import Process
 from .contracts.tool import Tool
@@ -20,6 +20,7 @@ from .recorder import Recorder
 from .requirements import Requirements
 from .sandboxing import SandboxChooser
 from .settings import Settings
+from .tool_sources import ToolSources
 from .turn_state import TurnMachine
 
 COMPACT_SHARE = 0.9
@@ -37,6 +38,7 @@ class ThreadState:
         provider_info: ProviderInfo,
         tools: Mapping[str, Tool],
         unoffered: frozenset[str],
+        sources: ToolSources,
         recorder: Recorder,
         gate: Gate,
         sandbox: SandboxChooser,
@@ -50,6 +52,7 @@ class ThreadState:
         instructions: str,
         want_deltas: bool,
         originator: str,
+        answers_questions: bool,
     ) -> None:
         self.settings = settings
         self.requirements = requirements
@@ -57,10 +60,11 @@ class ThreadState:
         self.refresh: Callable[[], Sequence[str]] = tuple
         self.provider = provider
         self.provider_info = provider_info
-        self.tools = tools
-        self.definitions: tuple[ToolDefinition, ...] = tuple(
+        self.own_tools = self.tools = tools
+        self._own_definitions = self.definitions = tuple(
             tool.definition for name, tool in tools.items() if name not in unoffered
         )
+        self.sources = sources
         self.recorder = recorder
         self.gate = gate
         self.sandbox = sandbox
@@ -75,6 +79,7 @@ class ThreadState:
         self.instructions = instructions
         self.want_deltas = want_deltas
         self.originator = originator
+        self.answers_questions = answers_questions
         self.machine = TurnMachine()
         self.total = TokenUsage()
         self.last_total_tokens = 0
@@ -83,6 +88,11 @@ class ThreadState:
         self.start_task: Callable[[Callable[[], Coroutine[Any, Any, Any]]], object] | None = None
         self._processes: list[Process] = []
         self._sessions: list[ProxySession] = []
+
+    async def take_tools(self) -> None:
+        """Ask the tool sources what is to be offered now. Raises the `CodexError` of one that must be there."""
+        await self.sources.ready()
+        self.tools, self.definitions = self.sources.offered(self.own_tools, self._own_definitions)
 
     def own(self, process: Process) -> None:
         """Remember a process that a tool started: it ends with the thread at the latest."""

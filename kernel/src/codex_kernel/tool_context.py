@@ -6,21 +6,32 @@ import os
 import stat
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .approval import Gate, confined
 from .contracts.network import Permission
 from .contracts.policy import PolicyContext
 from .contracts.sandbox import ExecRequest, Process
-from .contracts.tool import FileEdit, Question
+from .contracts.tool import ElicitationAnswer, FileEdit
 from .errors import PolicyDenied, SandboxDenied, SandboxError, ToolFailed
 from .files import remove_confined, remove_file, replace_confined, replace_file
-from .protocol.events import ItemCompleted, ItemStarted, ItemUpdated, NetworkDecided, OutputDelta
-from .protocol.ids import ThreadId, TurnId
+from .protocol.events import (
+    ElicitationRequested,
+    ItemCompleted,
+    ItemStarted,
+    ItemUpdated,
+    NetworkDecided,
+    Notice,
+    OutputDelta,
+    Question,
+    StreamRetry,
+)
+from .protocol.ids import ApprovalId, ThreadId, TurnId, new_item_id
 from .protocol.policy import (
     ApprovalPolicy,
     Decision,
     EditIntent,
+    Grant,
     Intent,
     NetworkIntent,
     NetworkMode,
@@ -31,9 +42,15 @@ from .protocol.policy import (
     ToolIntent,
     Verdict,
 )
+from .protocol.response_items import HistoryEntry, ResponseItem
 from .protocol.thread_items import ThreadItem
+from .protocol.usage import TokenUsage
+from .sampling import sample
+from .turn_opening import model_request
 
 if TYPE_CHECKING:
+    from .protocol.events import EventMsg
+    from .recorder import Recorder
     from .turn import Turn
 
 
@@ -187,14 +204,54 @@ class KernelToolContext:
         else:
             remove_confined(path, roots)
 
-    async def authorize(self, intent: ToolIntent) -> None:
+    async def authorize(self, intent: ToolIntent) -> Grant | None:
         """Pass the gate for anything else."""
-        await self._require(intent)
+        return (await self._require(intent)).grant
 
-    async def ask(self, questions: Sequence[Question]) -> Mapping[str, str]:
-        """Nobody answers free questions yet: frontends that can will come with their protocol."""
-        names = ", ".join(question.header or question.id for question in questions)
-        raise PolicyDenied(f"nobody is there to answer ({names}): decide by yourself and say how you decided")
+    async def ask(self, questions: Sequence[Question]) -> Mapping[str, tuple[str, ...]]:
+        """Ask whoever drives the thread, if that can answer."""
+        if not self._turn.state.answers_questions:
+            names = ", ".join(question.header or question.id for question in questions)
+            raise PolicyDenied(f"nobody is there to answer ({names}): decide by yourself and say how you decided")
+        async with self._turn.asking():
+            return await self._turn.state.gate.ask(questions, self._call_id)
+
+    async def elicit(
+        self,
+        server: str,
+        message: str,
+        *,
+        schema: Mapping[str, Any] | None = None,
+        url: str | None = None,
+        raw: Mapping[str, Any] | None = None,
+    ) -> ElicitationAnswer:
+        """Ask whoever drives the thread, if that can answer."""
+        if not self._turn.state.answers_questions:
+            raise PolicyDenied(f"nobody is there to answer {server}")
+        asked = ElicitationRequested(
+            approval_id=ApprovalId(new_item_id()),
+            call_id=self._call_id,
+            server=server,
+            message=message,
+            schema=schema,
+            url=url,
+            raw=raw or {},
+        )
+        async with self._turn.asking():
+            return await self._turn.state.gate.elicit(asked)
+
+    async def sample(self, items: Sequence[ResponseItem], *, instructions: str = "") -> Sequence[ResponseItem]:
+        """One request beside the turn."""
+        state = self._turn.state
+        request = model_request(state, self.turn_id, None).replace(
+            input=tuple(HistoryEntry.of(item) for item in items),
+            instructions=instructions,
+            tools=(),
+            want_deltas=False,
+        )
+        response = await sample(state.provider, request, state.provider_info, _Aside(state.recorder))
+        await state.recorder.emit(self._turn.count_aside(response.usage or TokenUsage()))
+        return response.items
 
     async def _require(self, intent: Intent) -> Verdict:
         state = self._turn.state
@@ -210,7 +267,7 @@ class KernelToolContext:
         return await gate.require(intent, context, self._roots(), self._call_id, asking)
 
     def _policy(self) -> SandboxPolicy:
-        return self.sandbox_policy.anchored(self.cwd)
+        return self._turn.state.gate.extended(self.sandbox_policy.anchored(self.cwd))
 
     def _roots(self) -> tuple[str, ...]:
         return self._policy().roots(self.cwd, self._turn.state.environ.get("TMPDIR"))
@@ -239,6 +296,22 @@ class KernelToolContext:
         """Show output as it comes, if anybody looks."""
         if self._turn.state.want_deltas:
             await self._turn.state.recorder.stream(OutputDelta(item_id=item_id, chunk=chunk))
+
+
+class _Aside:
+    """Shows of a request beside the turn only what went wrong with it."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    async def stream(self, *messages: EventMsg) -> None:
+        """Deltas are not the turn's."""
+
+    async def emit(self, *messages: EventMsg) -> None:
+        """Retries and notices."""
+        for message in messages:
+            if isinstance(message, StreamRetry | Notice):
+                await self._recorder.emit(message)
 
 
 def _mode_of(path: str) -> int | None:

@@ -289,6 +289,8 @@ class Turn:
 
     async def _sample(self) -> ModelResponse:
         state = self.state
+        if state.sources:
+            await state.take_tools()
         await self._move(TurnState.STREAMING)
         try:
             return await sample(state.provider, self._next_request(), state.provider_info, state.recorder)
@@ -312,9 +314,14 @@ class Turn:
     def _count(self, usage: TokenUsage | None) -> TokenCount:
         state = self.state
         last = usage or TokenUsage()
+        state.last_total_tokens = last.total_tokens or state.recorder.history.estimated_tokens()
+        return self.count_aside(last)
+
+    def count_aside(self, last: TokenUsage) -> TokenCount:
+        """Count what was used for something that is not in the history."""
+        state = self.state
         self.usage += last
         state.total += last
-        state.last_total_tokens = last.total_tokens or state.recorder.history.estimated_tokens()
         return TokenCount(last=last, total=state.total, context_window=state.model_info.context_window)
 
     def _thread_item(self, item: ResponseItem) -> ThreadItem | None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         ExecPolicySpec as ExecPolicySpec,
         FeatureSpec as FeatureSpec,
         LifecycleSpec as LifecycleSpec,
+        McpServerSpec as McpServerSpec,
         ModelProviderSpec as ModelProviderSpec,
         NetworkProxySpec as NetworkProxySpec,
         RendererSpec as RendererSpec,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         SkillFolderSpec as SkillFolderSpec,
         StoreSpec as StoreSpec,
         TelemetrySinkSpec as TelemetrySinkSpec,
+        ToolSourceSpec as ToolSourceSpec,
         ToolSpec as ToolSpec,
     )
     from codex_kernel.errors import (
@@ -76,13 +78,15 @@ if TYPE_CHECKING:
         ToolInputTextDelta as ToolInputTextDelta,
     )
     from codex_kernel.contracts.tool import (
+        ElicitationAnswer as ElicitationAnswer,
         FileEdit as FileEdit,
-        Question as Question,
         Tool as Tool,
         ToolCall as ToolCall,
         ToolContext as ToolContext,
         ToolOutput as ToolOutput,
         ToolSetup as ToolSetup,
+        ToolSource as ToolSource,
+        ToolSourceSetup as ToolSourceSetup,
     )
     from codex_kernel.contracts.sandbox import (
         ExecRequest as ExecRequest,
@@ -118,6 +122,7 @@ if TYPE_CHECKING:
         RolloutLibrary as RolloutLibrary,
         RolloutLine as RolloutLine,
         RolloutStore as RolloutStore,
+        RolloutTurns as RolloutTurns,
         RolloutWriter as RolloutWriter,
         StateStore as StateStore,
         StoreSetup as StoreSetup,
@@ -175,6 +180,7 @@ if TYPE_CHECKING:
     )
     from codex_kernel.protocol.value import (
         Value as Value,
+        field as field,
         value as value,
     )
     from codex_kernel.protocol.usage import (
@@ -187,6 +193,7 @@ if TYPE_CHECKING:
         Category as Category,
         Decision as Decision,
         EditIntent as EditIntent,
+        Grant as Grant,
         GranularApproval as GranularApproval,
         Guarantee as Guarantee,
         Intent as Intent,
@@ -258,16 +265,22 @@ if TYPE_CHECKING:
         AgentMessageDelta as AgentMessageDelta,
         ApprovalRequested as ApprovalRequested,
         ApprovalResolved as ApprovalResolved,
+        Choice as Choice,
+        ElicitationRequested as ElicitationRequested,
         ErrorInfo as ErrorInfo,
         Event as Event,
         EventMsg as EventMsg,
+        HookRun as HookRun,
         ItemCompleted as ItemCompleted,
         ItemStarted as ItemStarted,
         ItemUpdated as ItemUpdated,
+        McpServerStatus as McpServerStatus,
         NetworkDecided as NetworkDecided,
         Notice as Notice,
         OpRejected as OpRejected,
         OutputDelta as OutputDelta,
+        Question as Question,
+        QuestionsAsked as QuestionsAsked,
         ReasoningDelta as ReasoningDelta,
         SandboxSelected as SandboxSelected,
         StreamRetry as StreamRetry,

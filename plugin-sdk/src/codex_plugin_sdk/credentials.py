@@ -17,10 +17,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
-
 from codex_kernel.errors import AuthenticationFailed, ConfigError
-from codex_kernel.protocol.value import Value, value
+from codex_kernel.protocol.value import Value, field, value
 
 KEY_VARIABLES = ("CODEX_API_KEY", "OPENAI_API_KEY")
 AUTH_FILE = "auth.json"
@@ -40,7 +38,7 @@ class Credential(Value):
     """A key and where it was found: `source` is environment, keyring, file or memory; `place` the variable, the
     keyring's name or the path."""
 
-    key: str = attrs.field(repr=False)
+    key: str = field(repr=False)
     source: str
     place: str = ""
 

@@ -6,17 +6,86 @@ import asyncio
 import json
 import os
 import sys
+import tempfile
+from collections import Counter
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from codex_app_server.notifications import NOTIFICATIONS
+from codex_app_server.results import RESULTS
+from codex_app_server.server_requests import SERVER_REQUESTS
+from codex_app_server.shapes import fault
 from codex_plugin_sdk.testing.servers import ScriptedResponsesServer
 
 PROGRAM = Path(sys.executable).with_name("codex")
 LIMIT_S = 30.0
 HANDSHAKE = {"clientInfo": {"name": "tests", "version": "1.0"}, "capabilities": {"experimentalApi": True}}
+
+
+SCHEMA = Path(__file__).parents[4] / "shared" / "protocol" / "app_server" / "schema-experimental.json"
+
+
+class Recorded:
+    """The schema that was recorded from Codex. Without it, everything fits. Validators are made once."""
+
+    def __init__(self) -> None:
+        self._schema = json.loads(SCHEMA.read_text()) if SCHEMA.is_file() else {"definitions": {"v2": {}}}
+        self._validators: dict[str, Any] = {}
+
+    def check(self, name: str, found: Any) -> Any:
+        """`found`, which fits the definition `name` (`v2/NAME`, or `NAME` for any). Raises `ValidationError`."""
+        definitions = self._schema["definitions"]
+        short = name.removeprefix("v2/")
+        name = f"v2/{short}" if short in definitions["v2"] else short
+        if name == short and short not in definitions:
+            assert len(definitions) == 1, f"{short} is not in the recorded schema"
+            return found
+        if name not in self._validators:
+            from jsonschema import Draft7Validator
+
+            self._validators[name] = Draft7Validator({**self._schema, "$ref": f"#/definitions/{name}"})
+        self._validators[name].validate(found)
+        return found
+
+
+RECORDED = Recorded()
+
+
+STREAMED = 100
+"""So many notifications of a kind are held against the recorded schema for each client: a test may hear a million."""
+
+
+def check_message(message: dict[str, Any], method: str | None, *, recorded: bool) -> None:
+    """Assert that a message of the server, the answer to a request with `method` (None: not known) or one of its own
+    accord, is as we declare it, and with `recorded` as the recorded schema has it."""
+    if "error" in message:
+        error = message["error"]
+        assert set(message) == {"id", "error"}
+        assert isinstance(error["code"], int)
+        assert isinstance(error["message"], str)
+        assert set(error) <= {"code", "message", "data"}
+        return
+    if "method" not in message:
+        assert set(message) == {"id", "result"}
+        if method is None:
+            return
+        assert method in RESULTS, f"results.py does not say what {method} answers with"
+        shape, found = RESULTS[method], message["result"]
+    elif "id" in message:
+        assert set(message) == {"id", "method", "params"}
+        assert message["method"] in SERVER_REQUESTS, f"server_requests.py does not declare {message['method']}"
+        (shape, _), found = SERVER_REQUESTS[message["method"]], message["params"]
+    else:
+        assert set(message) == {"method", "params", "emittedAtMs"}
+        assert message["method"] in NOTIFICATIONS, f"notifications.py does not declare {message['method']}"
+        shape, found = NOTIFICATIONS[message["method"]], message["params"]
+    wrong = fault(shape, found, closed=True)
+    assert not wrong, f"{shape.definition}: {wrong} in {found}"
+    if recorded:
+        RECORDED.check(shape.definition, found)
 
 
 class RpcFailed(Exception):
@@ -37,10 +106,13 @@ class App:
         self._numbers = iter(range(1, 1_000_000))
         self._looked_at = 0
         self._answers: dict[Any, dict[str, Any]] = {}
+        self._sent: dict[Any, str] = {}
+        self._heard: Counter[str] = Counter()
 
     async def send(self, message: dict[str, Any] | bytes) -> None:
         """One message, or raw bytes."""
         data = message if isinstance(message, bytes) else json.dumps(message).encode() + b"\n"
+        self._note(message)
         self.process.stdin.write(data)
         await self.process.stdin.drain()
 
@@ -81,8 +153,21 @@ class App:
         """Answer a request of the server."""
         await self.send({"id": request["id"], "result": result})
 
+    def _note(self, message: dict[str, Any] | bytes) -> None:
+        if isinstance(message, bytes) and len(message) < 10_000:
+            try:
+                message = json.loads(message)
+            except (ValueError, RecursionError):
+                return
+        if isinstance(message, dict) and "method" in message and isinstance(message.get("id"), int | str):
+            self._sent[message["id"]] = message["method"]
+
     async def _read(self) -> None:
         message = json.loads(await self._receive())
+        kind = message.get("method", "")
+        self._heard[kind] += 1
+        answered = self._sent.get(message.get("id"))
+        check_message(message, answered, recorded=not kind or self._heard[kind] <= STREAMED)
         if "method" in message:
             self.heard.append(message)
         else:
@@ -122,6 +207,7 @@ class SocketApp(App):
     async def send(self, message: dict[str, Any] | bytes) -> None:
         """One message, or one raw text frame."""
         data = message if isinstance(message, bytes) else json.dumps(message).encode()
+        self._note(message)
         await self.socket.send(data, text=True)
 
     async def _receive(self) -> bytes:
@@ -135,13 +221,13 @@ class Listening:
         self.process, self.address, self.root = process, address, root
 
     @asynccontextmanager
-    async def connect(self, *, handshake: bool = True, **options: Any):
+    async def connect(self, *, handshake: bool = True, path: str = "", **options: Any):
         """One more client."""
         from websockets.asyncio.client import connect, unix_connect
 
         options = {"max_size": None, "compression": None, "close_timeout": 1, "ping_interval": None, **options}
         if self.address.startswith("ws://"):
-            opening = connect(self.address, proxy=None, **options)
+            opening = connect(self.address + path, proxy=None, **options)
         else:
             opening = unix_connect(self.address, uri="ws://localhost/", **options)
         async with opening as socket:
@@ -156,7 +242,7 @@ class Host:
     """Where servers are started: homes, a folder, a model."""
 
     def __init__(self, root: Path, model: ScriptedResponsesServer) -> None:
-        self.root, self.model = root, model
+        self.root, self.model, self.program = root, model, PROGRAM
         for name in ("codex-home", "work", "home"):
             (root / name).mkdir()
         self.write_config()
@@ -189,9 +275,16 @@ class Host:
         self.model.play(*(self.model.answer(*items) for items in answers))
 
     @asynccontextmanager
-    async def start(self, *args: str, handshake: bool = True, command: tuple[str, ...] = ("app-server",)):
-        """A server process with a client."""
+    async def start(
+        self,
+        *args: str,
+        handshake: bool = True,
+        command: tuple[str, ...] = ("app-server",),
+        redirect: str = "",
+    ):
+        """A server process with a client. `redirect` is what a shell makes of its streams first: `2>&-`."""
         process = await asyncio.create_subprocess_exec(
+            *(("/bin/sh", "-c", f'exec "$@" {redirect}', "sh") if redirect else ()),
             str(PROGRAM),
             *args,
             *command,
@@ -265,25 +358,20 @@ def host(tmp_path, model):
 
 
 @pytest.fixture
+def short_url():
+    """Where a server may listen, short enough for a socket's address."""
+    with tempfile.TemporaryDirectory(prefix="cas-") as folder:
+        yield f"unix://{folder}/s.sock"
+
+
+@pytest.fixture
 async def app(host, anyio_backend):
     """A server, greeted."""
     async with host.start() as found:
         yield found
 
 
-SCHEMA = Path(__file__).parents[4] / "shared" / "protocol" / "app_server" / "schema-experimental.json"
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture
 def fits():
     """`fits(NAME, found)`: what was found, checked against the recorded schema where that is at hand."""
-    if not SCHEMA.is_file():
-        return lambda name, found: found
-    jsonschema = pytest.importorskip("jsonschema")
-    schema = json.loads(SCHEMA.read_text())
-
-    def check(name: str, found: Any) -> Any:
-        jsonschema.Draft7Validator({**schema, "$ref": f"#/definitions/{name}"}).validate(found)
-        return found
-
-    return check
+    return RECORDED.check

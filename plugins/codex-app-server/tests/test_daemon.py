@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -111,11 +112,50 @@ async def test_a_killed_daemon_leaves_nothing_that_stands_in_the_way(daemons):
     assert started["pid"] != pid
 
 
+def test_a_stale_file_is_not_believed_and_the_process_that_has_the_pid_now_is_left_alone(daemons):
+    folder = daemons.root / "codex-home" / "kernel" / "app-server"
+    folder.mkdir(parents=True)
+    with subprocess.Popen(["sleep", "60"]) as stranger:
+        try:
+            about = {"pid": stranger.pid, "appServerVersion": __version__, "startedAt": 1}
+            for text in (json.dumps(about), "[]", '{"pid":"x"}', "half a li"):
+                (folder / "daemon.lock").write_text(text)
+                assert report(daemons, "status", code=1)["status"] == "notRunning"
+            (folder / "daemon.lock").write_text(json.dumps(about))
+            assert report(daemons, "stop")["status"] == "notRunning"
+            started = report(daemons, "start")
+            assert started["pid"] != stranger.pid
+            assert report(daemons, "stop")["pid"] == started["pid"]
+            assert stranger.poll() is None
+        finally:
+            stranger.kill()
+
+
+def test_those_who_only_look_are_no_daemon_and_keep_none_from_its_lock(tmp_path):
+    path = str(tmp_path / "daemon.lock")
+    one, two, its = daemon.Lock(path), daemon.Lock(path), daemon.Lock(path)
+    assert not one.is_held()
+    assert not two.is_held()  # while the first one looks
+    one.close()
+    later = threading.Timer(0.05, two.close)
+    later.start()
+    assert its.take()
+    later.join()
+    look = daemon.Lock(path)
+    assert look.is_held()
+    its.write({"pid": 5})
+    assert look.read() == {"pid": 5}
+    its.close()
+    assert not look.is_held()
+    look.close()
+
+
 async def test_an_idle_daemon_ends_but_not_under_a_client(daemons):
-    pid = report(daemons, "start", "--idle-minutes=0.005")["pid"]
+    started = report(daemons, "start", "--idle-minutes=0.005")
+    pid = started["pid"]
     fd = os.pidfd_open(pid)
     try:
-        reader, writer = await asyncio.open_unix_connection(address_of(report(daemons, "status")["socketPath"]))
+        reader, writer = await asyncio.open_unix_connection(address_of(started["socketPath"]))
         writer.write(
             b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"

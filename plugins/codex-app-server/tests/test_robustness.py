@@ -93,6 +93,44 @@ async def test_ten_thousand_requests_without_reading_are_all_answered_and_too_ma
         assert (await app.call("thread/loaded/list", {}))["data"] == [thread]
 
 
+async def test_a_flood_on_one_thread_of_who_reads_nothing_is_bounded_and_holds_no_one_else_up(host, url):
+    count = 5_000
+    async with host.listen(url) as server, server.connect(max_queue=1) as app, server.connect() as other:
+        thread = await app.thread()
+        before = memory_kib(server.process.pid)
+        for number in range(count):
+            await app.send({"id": f"n{number}", "method": "thread/goal/get", "params": {"threadId": thread}})
+        async with asyncio.timeout(5):
+            assert (await other.call("thread/loaded/list", {}))["data"] == [thread]
+            assert await other.thread() != thread
+        answers = []
+        async with asyncio.timeout(30):
+            while len(answers) < count:
+                message = json.loads(await app._receive())
+                if str(message.get("id")).startswith("n"):
+                    answers.append(message)
+        assert {message["id"] for message in answers} == {f"n{number}" for number in range(count)}
+        assert {message["error"]["code"] for message in answers if "error" in message} <= {-32001}
+        assert memory_kib(server.process.pid, "VmHWM") - before < 64 * 1024
+        assert (await app.call("thread/loaded/list", {}))["data"]
+
+
+async def test_what_waits_may_have_128_mib_in_all(host):
+    async with host.start() as app:
+        filler = "x" * (50 * 1024 * 1024)
+        command = {"command": ["cat"], "processId": "p", "streamStdin": True, "disableTimeout": True}
+        for id in "ab":  # the second one is refused for its processId, once it is its turn
+            await app.begin("command/exec", {**command, "x": filler}, id=id)
+        await app.begin("command/exec", {**command, "processId": "q", "x": filler}, id="c")
+        await app.begin("command/exec", {**command, "processId": "r", "x": filler}, id="d")
+        with pytest.raises(Exception, match="overloaded") as caught:
+            await app.result("d")
+        assert caught.value.error["code"] == -32001
+        assert caught.value.error["data"] == {"retryable": True, "retryAfterMs": 250}
+        assert (await app.call("thread/loaded/list", {})) == EMPTY
+        assert memory_kib(app.process.pid, "VmHWM") < 1024 * 1024
+
+
 async def test_a_slow_reader_loses_deltas_is_told_of_the_gap_and_nobody_waits_for_it(host, url):
     text = "".join(f"{number:07d} " for number in range(1_800_000))
     host.model.play(responses_answer(say(text), delta_chars=SLICE))
@@ -156,6 +194,52 @@ async def test_a_client_that_dies_during_an_approval_leaves_the_question_to_the_
             done = await second.until("turn/completed")
             assert done["params"]["turn"]["status"] == "completed"
     assert (host.root / "work" / "made").exists()
+
+
+@pytest.mark.parametrize("answer", [{"error": {"code": -32601, "message": "unknown"}}, {"result": {"decision": "?"}}])
+async def test_who_cannot_answer_a_question_declines_it(host, answer):
+    host.script([call("exec_command", "c1", cmd="touch made")], [say("done")])
+    async with host.start() as app:
+        thread = await app.thread(**ASK)
+        await app.call("turn/start", {"threadId": thread, "input": GO})
+        request = await app.until("item/commandExecution/requestApproval")
+        await app.send({"id": request["id"], **answer})
+        done = await app.until("turn/completed")
+        assert done["params"]["turn"]["status"] == "completed"
+    assert not (host.root / "work" / "made").exists()
+
+
+async def test_while_another_client_is_asked_one_that_cannot_answer_decides_nothing(host, url):
+    host.script([call("exec_command", "c1", cmd="touch made")], [say("done")])
+    async with host.listen(url) as server, server.connect() as one, server.connect() as two:
+        thread = await one.thread(**ASK)
+        await two.call("thread/resume", {"threadId": thread})
+        await one.call("turn/start", {"threadId": thread, "input": GO})
+        unknown = await one.until("item/commandExecution/requestApproval")
+        await one.send({"id": unknown["id"], "error": {"code": -32601, "message": "unknown"}})
+        await one.until("serverRequest/resolved")
+        await two.answer(await two.until("item/commandExecution/requestApproval"), {"decision": "accept"})
+        assert (await two.until("turn/completed"))["params"]["turn"]["status"] == "completed"
+    assert (host.root / "work" / "made").exists()
+
+
+async def test_clients_that_come_and_go_during_an_approval_leave_nothing_behind(host, url):
+    host.script([call("exec_command", "c1", cmd="touch made")], [say("done")])
+    async with host.listen(url) as server, server.connect() as stays:
+        thread = await stays.thread(**ASK)
+        await stays.call("turn/start", {"threadId": thread, "input": GO})
+        request = await stays.until("item/commandExecution/requestApproval")
+        files = len(list(Path(f"/proc/{server.process.pid}/fd").iterdir()))
+        for _ in range(20):
+            async with server.connect() as app:
+                await app.call("thread/resume", {"threadId": thread})
+                await app.until("item/commandExecution/requestApproval")
+                app.socket.transport.abort()
+        async with asyncio.timeout(10):
+            while len(list(Path(f"/proc/{server.process.pid}/fd").iterdir())) > files:
+                await stays.call("thread/loaded/list", {})
+        await stays.answer(request, {"decision": "accept"})
+        assert (await stays.until("turn/completed"))["params"]["turn"]["status"] == "completed"
 
 
 async def test_two_clients_are_asked_and_the_first_answer_withdraws_the_other_question(host, url):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codex_app_server.ignored import Ignored, parse_rule, translate
-from codex_app_server.search_index import Index, read_index
+from codex_app_server.search_index import Index, Walk, read_index
 from codex_app_server.search_query import search
 from codex_app_server.search_score import fold, score
 
@@ -222,3 +222,30 @@ async def test_a_session_answers_each_query_and_stops(app, fits):
         await app.call(f"{prefix}sessionStart", {"sessionId": "", "roots": [str(app.work)]})
     with pytest.raises(Exception, match="at least one search directory is required"):
         await app.call(f"{prefix}sessionStart", {"sessionId": "t", "roots": []})
+
+
+def test_a_second_walk_sees_what_has_changed_and_keeps_the_rest(tmp_path):
+    make(tmp_path, "a/one.rs", "b/two.rs", "b/deep/three.rs")
+    for folder in (tmp_path, tmp_path / "a", tmp_path / "b", tmp_path / "b" / "deep"):
+        os.utime(folder, (1_000_000_000, 1_000_000_000))
+    walk = Walk(str(tmp_path))
+    first = walk.index(NEVER)
+    assert walk.index(NEVER) is first
+    make(tmp_path, "b/deep/four.rs")
+    (tmp_path / "a" / "one.rs").unlink()
+    assert walk.index(NEVER).files == ["b/deep/four.rs", "b/deep/three.rs", "b/two.rs"]
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".gitignore").write_text("two.rs\n")
+    assert walk.index(NEVER).files == [".gitignore", "b/deep/four.rs", "b/deep/three.rs"]
+    (tmp_path / ".gitignore").write_text("four.rs\n# longer\n")
+    assert walk.index(NEVER).files == [".gitignore", "b/deep/three.rs", "b/two.rs"]
+
+
+def test_what_a_symlink_leads_to_is_looked_at_each_time(tmp_path):
+    make(tmp_path, "root/plain", "elsewhere/x")
+    (tmp_path / "root" / "link").symlink_to(tmp_path / "elsewhere" / "x")
+    os.utime(tmp_path / "root", (1_000_000_000, 1_000_000_000))
+    walk = Walk(str(tmp_path / "root"))
+    assert walk.index(NEVER).files == ["link", "plain"]
+    (tmp_path / "elsewhere" / "x").unlink()
+    assert walk.index(NEVER).files == ["plain"]

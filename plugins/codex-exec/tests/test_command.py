@@ -205,7 +205,7 @@ def test_a_command_that_is_declined_tells_why_once(codex, server):
         (["from args"], b"", "from args"),
         ([], b"from stdin\n", "from stdin\n"),
         (["-"], "gr\u00fcn\n".encode(), "gr\u00fcn\n"),
-        (["review"], b"the diff\n", "review\n\n<stdin>\nthe diff\n</stdin>"),
+        (["look"], b"the diff\n", "look\n\n<stdin>\nthe diff\n</stdin>"),
     ],
     ids=["argument", "stdin", "dash", "both"],
 )

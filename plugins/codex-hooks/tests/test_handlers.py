@@ -4,8 +4,6 @@ import re
 
 import pytest
 
-from codex_hooks.handlers import read_configured
-from codex_hooks.matching import Matcher, names_of
 from codex_plugin_sdk import (
     ConfigError,
     ConfigSources,
@@ -16,6 +14,8 @@ from codex_plugin_sdk import (
     SandboxMode,
     load_config,
 )
+from codex_plugin_sdk.hooks.handlers import read_configured
+from codex_plugin_sdk.hooks.matching import Matcher, names_of
 
 
 def read(hooks, **config):

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from codex_plugin_sdk import ApprovalPolicy, ContextRequest, Fragment, SandboxMode, SandboxPolicy
+from codex_plugin_sdk.skills import roots
 from codex_plugin_sdk.testing.servers import ScriptedResponsesServer
-from codex_skills import roots
 from codex_skills.source import SkillsSource
 
 PROGRAM = Path(sys.executable).with_name("codex")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_skills.front_matter import examine
+from codex_plugin_sdk.skills.front_matter import examine
 
 GOOD = "---\nname: release\ndescription: Makes a release.\n---\nBody\n"
 

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from codex_skills.files import MAX_FILE_BYTES
-from codex_skills.scan import MAX_FOLDERS
+from codex_plugin_sdk.skills.files import MAX_FILE_BYTES
+from codex_plugin_sdk.skills.scan import MAX_FOLDERS
 
 
 def told(world, **more):

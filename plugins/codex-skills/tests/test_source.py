@@ -5,11 +5,11 @@ import json
 import pytest
 
 from codex_plugin_sdk import Notice, SkillFolderSpec
+from codex_plugin_sdk.skills import shelf
+from codex_plugin_sdk.skills.files import HEAD_BYTES
 from codex_plugin_sdk.testing.harness import open_thread, plugin
 from codex_plugin_sdk.testing.model import ScriptedModel, say
 from codex_skills import plugin as skills_plugin
-from codex_skills import shelf
-from codex_skills.files import HEAD_BYTES
 from codex_skills.source import SkillsSource
 from codex_skills.wording import MAX_CHARS
 

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Protocol
 
-import attrs
-
-from ..protocol.value import Value, value
+from ..protocol.value import Value, field, value
 
 
 class Health(StrEnum):
@@ -25,9 +23,9 @@ class CheckSetup(Value):
 
     codex_home: str
     cwd: str
-    environ: Mapping[str, str] = attrs.field(repr=False)
+    environ: Mapping[str, str] = field(repr=False)
     options: Mapping[str, object]
-    plugins: Any = attrs.field(repr=False)
+    plugins: Any = field(repr=False)
 
 
 @value
@@ -39,7 +37,7 @@ class Finding(Value):
     health: Health
     message: str
     cure: str = ""
-    details: Mapping[str, object] = attrs.field(factory=dict)
+    details: Mapping[str, object] = field(factory=dict)
 
 
 class Check(Protocol):

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-import attrs
-
-from ..protocol.value import Value, value
+from ..protocol.value import Value, field, value
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -23,7 +21,7 @@ class ConfigLayer(Value):
     kind: str
     source: str
     table: Mapping[str, Any]
-    text: str = attrs.field(default="", repr=False)
+    text: str = field(default="", repr=False)
 
     @property
     def fingerprint(self) -> str:
@@ -53,8 +51,8 @@ class ConfigRequest(Value):
     codex_home: str
     cwd: str
     system_dir: str
-    environ: Mapping[str, str] = attrs.field(repr=False)
-    base: Mapping[str, Any] = attrs.field(repr=False)
+    environ: Mapping[str, str] = field(repr=False)
+    base: Mapping[str, Any] = field(repr=False)
 
 
 @value

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-import attrs
-
 from ..protocol.policy import ApprovalPolicy, SandboxPolicy
-from ..protocol.value import Value, value
+from ..protocol.value import Value, field, value
 
 
 @value
@@ -22,11 +20,11 @@ class ContextRequest(Value):
     approval_policy: ApprovalPolicy
     sandbox_policy: SandboxPolicy
     model: str
-    environ: Mapping[str, str] = attrs.field(repr=False)
-    config: Mapping[str, Any] = attrs.field(factory=dict)
+    environ: Mapping[str, str] = field(repr=False)
+    config: Mapping[str, Any] = field(factory=dict)
     trusted: bool = False
     user_text: str = ""
-    skill_folders: Mapping[str, str] = attrs.field(factory=dict)
+    skill_folders: Mapping[str, str] = field(factory=dict)
 
 
 @value

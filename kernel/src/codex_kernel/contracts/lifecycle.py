@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
-import attrs
-
+from ..protocol.events import HookRun
 from ..protocol.ids import TurnId
 from ..protocol.policy import Decision, Intent, SandboxPolicy
-from ..protocol.value import Value, value
+from ..protocol.value import Value, field, value
 from .sandbox import ExecRequest, Process
 
 LIFECYCLE_EVENTS = (
@@ -46,7 +45,7 @@ class LifecycleEvent(Value):
 
     name: str
     subject: str = ""
-    payload: Mapping[str, Any] = attrs.field(factory=dict)
+    payload: Mapping[str, Any] = field(factory=dict)
     turn_id: TurnId | None = None
     intent: Intent | None = None
 
@@ -73,21 +72,22 @@ class LifecycleOutcome(Value):
 class LifecycleSetup(Value):
     """What a factory gets. `config` is the whole merged table and `origin(key)` the file and line that set a key.
     `spawn` runs a program under a sandbox policy, by the thread's own backend; `trusted` says whether the
-    project is; `originator` names the client, as the server is told it."""
+    project is; `originator` names the client, as the server is told it; `tell` shows how each handler does."""
 
     thread_id: str
     codex_home: str
     cwd: str
     model: str
     approval_policy: str
-    environ: Mapping[str, str] = attrs.field(repr=False)
-    config: Mapping[str, Any] = attrs.field(repr=False)
+    environ: Mapping[str, str] = field(repr=False)
+    config: Mapping[str, Any] = field(repr=False)
     origin: Callable[[str], str]
     spawn: Callable[[ExecRequest, SandboxPolicy], Awaitable[Process]]
     sandbox_policy: SandboxPolicy
     rollout_path: str | None = None
     trusted: bool = False
     originator: str = ""
+    tell: Callable[[HookRun], None] = lambda run: None
 
 
 class LifecycleHooks(Protocol):

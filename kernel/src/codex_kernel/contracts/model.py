@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Protocol
 
-import attrs
-
 from ..protocol.response_items import HistoryEntry, ResponseItem
 from ..protocol.usage import TokenUsage
-from ..protocol.value import Value, value
+from ..protocol.value import Value, field, value
 
 
 @value
@@ -23,7 +21,7 @@ class ToolDefinition(Value):
 
     name: str
     description: str
-    parameters: Mapping[str, Any] = attrs.field(factory=dict)
+    parameters: Mapping[str, Any] = field(factory=dict)
     freeform: bool = False
     grammar: Mapping[str, Any] | None = None
     strict: bool = False
@@ -39,15 +37,15 @@ class ProviderInfo(Value):
     wire_api: str = "responses"
     env_key: str | None = None
     env_key_instructions: str | None = None
-    experimental_bearer_token: str | None = attrs.field(default=None, repr=False)
+    experimental_bearer_token: str | None = field(default=None, repr=False)
     requires_openai_auth: bool = False
-    query_params: Mapping[str, str] = attrs.field(factory=dict)
-    http_headers: Mapping[str, str] = attrs.field(factory=dict)
-    env_http_headers: Mapping[str, str] = attrs.field(factory=dict)
+    query_params: Mapping[str, str] = field(factory=dict)
+    http_headers: Mapping[str, str] = field(factory=dict)
+    env_http_headers: Mapping[str, str] = field(factory=dict)
     request_max_retries: int = 4
     stream_max_retries: int = 5
     stream_idle_timeout_ms: int = 300_000
-    options: Mapping[str, Any] = attrs.field(factory=dict)
+    options: Mapping[str, Any] = field(factory=dict)
 
 
 @value
@@ -56,11 +54,11 @@ class ProviderSetup(Value):
     `originator` and `version` identify us to the server."""
 
     info: ProviderInfo
-    environ: Mapping[str, str] = attrs.field(repr=False)
+    environ: Mapping[str, str] = field(repr=False)
     thread_id: str
     originator: str = "codex_exec"
     version: str = "0"
-    options: Mapping[str, Any] = attrs.field(factory=dict)
+    options: Mapping[str, Any] = field(factory=dict)
 
 
 @value

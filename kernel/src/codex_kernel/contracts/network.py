@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
-import attrs
-
 from ..protocol.policy import NetworkIntent, NetworkRules
-from ..protocol.value import Value, value
+from ..protocol.value import Value, field, value
 
 Permission = Callable[[NetworkIntent], Awaitable[str | None]]
 """Asks whether a host may be reached: policies, the rules' patterns and, if need be, the user are heard, and
@@ -20,8 +18,8 @@ class NetworkProxySetup(Value):
     """What a proxy's factory gets."""
 
     codex_home: str
-    environ: Mapping[str, str] = attrs.field(repr=False)
-    options: Mapping[str, object] = attrs.field(factory=dict)
+    environ: Mapping[str, str] = field(repr=False)
+    options: Mapping[str, object] = field(factory=dict)
 
 
 class ProxySession(Protocol):

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol, TextIO
 
-import attrs
-
 from ..protocol.events import Event
-from ..protocol.value import Value, value
+from ..protocol.value import Value, field, value
 
 
 @value
@@ -18,7 +16,7 @@ class RenderSetup(Value):
     stdout: TextIO
     stderr: TextIO
     color: bool = False
-    options: Mapping[str, Any] = attrs.field(factory=dict)
+    options: Mapping[str, Any] = field(factory=dict)
 
 
 class Renderer(Protocol):
@@ -40,8 +38,8 @@ class TelemetrySetup(Value):
 
     thread_id: str
     codex_home: str
-    environ: Mapping[str, str] = attrs.field(repr=False)
-    options: Mapping[str, Any] = attrs.field(factory=dict)
+    environ: Mapping[str, str] = field(repr=False)
+    options: Mapping[str, Any] = field(factory=dict)
 
 
 class TelemetrySink(Protocol):

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
-import attrs
-
 from ..protocol.events import ApprovalRequested
 from ..protocol.policy import (
     ApprovalPolicy,
@@ -17,7 +15,7 @@ from ..protocol.policy import (
     SandboxPolicy,
     Verdict,
 )
-from ..protocol.value import Value, value
+from ..protocol.value import Value, field, value
 
 
 @value
@@ -26,8 +24,8 @@ class PolicySetup(Value):
 
     codex_home: str
     cwd: str
-    options: Mapping[str, object] = attrs.field(factory=dict)
-    environ: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    options: Mapping[str, object] = field(factory=dict)
+    environ: Mapping[str, str] = field(factory=dict, repr=False)
     trusted: bool = False
 
 
@@ -77,7 +75,7 @@ class ReviewerSetup(Value):
 
     codex_home: str
     options: Mapping[str, object]
-    sample: Callable[[str, str], Awaitable[str]] = attrs.field(repr=False)
+    sample: Callable[[str, str], Awaitable[str]] = field(repr=False)
 
 
 @value

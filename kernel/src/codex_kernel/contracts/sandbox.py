@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-import attrs
-
 from ..protocol.policy import Guarantee, SandboxPolicy
-from ..protocol.value import Value, value
+from ..protocol.value import Value, field, value
 from .network import ProxySession
 
 
@@ -25,13 +23,13 @@ class ExecRequest(Value):
 
     argv: tuple[str, ...]
     cwd: str
-    env: Mapping[str, str] = attrs.field(repr=False)
+    env: Mapping[str, str] = field(repr=False)
     tty: bool = False
     stdin_pipe: bool = False
     inherit: bool = False
     rows: int = 24
     cols: int = 80
-    network: ProxySession | None = attrs.field(default=None, repr=False, eq=False)
+    network: ProxySession | None = field(default=None, repr=False, eq=False)
 
 
 class Process(Protocol):
@@ -105,8 +103,8 @@ class SandboxSetup(Value):
 
     codex_home: str
     state_dir: str
-    environ: Mapping[str, str] = attrs.field(repr=False)
-    options: Mapping[str, object] = attrs.field(factory=dict)
+    environ: Mapping[str, str] = field(repr=False)
+    options: Mapping[str, object] = field(factory=dict)
 
 
 class SandboxBackend(Protocol):

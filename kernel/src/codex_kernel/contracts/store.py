@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol, runtime_checkable
 
-import attrs
-
-from ..protocol.value import Value, value
+from ..protocol.value import Value, field, value
 
 
 @value
@@ -27,8 +25,8 @@ class StoreSetup(Value):
     """What a store's factory gets. `environ` names secrets that must not reach the disk."""
 
     codex_home: str
-    environ: Mapping[str, str] = attrs.field(factory=dict, repr=False)
-    options: Mapping[str, Any] = attrs.field(factory=dict)
+    environ: Mapping[str, str] = field(factory=dict, repr=False)
+    options: Mapping[str, Any] = field(factory=dict)
 
 
 @value
@@ -49,7 +47,7 @@ class ThreadSummary(Value):
     size_bytes: int = 0
     model: str = ""
     archived: bool = False
-    meta: Mapping[str, Any] = attrs.field(factory=dict)
+    meta: Mapping[str, Any] = field(factory=dict)
 
 
 @value
@@ -157,6 +155,24 @@ class RolloutLibrary(Protocol):
         ...
 
 
+@runtime_checkable
+class RolloutTurns(Protocol):
+    """What a rollout store may offer besides: finding turns without reading those before them. Optional; a caller asks
+    with `isinstance`. Both raise `StoreError`."""
+
+    def turn_places(self, thread_id: str) -> Sequence[tuple[str, int]]:
+        """Id of each turn that has a line of its own for its beginning, and the place of that line, in order. Turns of
+        a rollout that this one goes on from are not among them."""
+        ...
+
+    def read_part(
+        self, thread_id: str, begin: int, end: int | None = None, *, types: Collection[str] | None = None
+    ) -> Iterator[RolloutLine]:
+        """The lines from one place, or 0, up to another one, or to the end; with `types`, only lines of these. Lines of
+        a rollout that this one goes on from are not among them."""
+        ...
+
+
 class StateStore(Protocol):
     """Small durable values by namespace and key, shared by processes of one home."""
 
@@ -184,7 +200,7 @@ class MemoryNote(Value):
     text: str
     source_thread_id: str = ""
     created_at_ms: int = 0
-    tags: tuple[str, ...] = attrs.field(default=())
+    tags: tuple[str, ...] = field(default=())
 
 
 class MemoryStore(Protocol):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-import attrs
-
+from ..protocol.events import EventMsg, Question
 from ..protocol.ids import ThreadId, TurnId
-from ..protocol.policy import ApprovalPolicy, RunIntent, SandboxPolicy, ToolIntent
-from ..protocol.response_items import ContentPart
+from ..protocol.policy import ApprovalPolicy, Grant, RunIntent, SandboxPolicy, ToolIntent
+from ..protocol.response_items import ContentPart, ResponseItem
 from ..protocol.thread_items import ThreadItem
-from ..protocol.value import Value, value
+from ..protocol.value import Value, field, value
 from .model import ToolDefinition
 from .sandbox import ExecRequest, Process
 
@@ -24,8 +23,8 @@ class ToolSetup(Value):
     thread_id: ThreadId
     codex_home: str
     spill_dir: str
-    environ: Mapping[str, str] = attrs.field(repr=False)
-    config: Mapping[str, Any] = attrs.field(factory=dict)
+    environ: Mapping[str, str] = field(repr=False)
+    config: Mapping[str, Any] = field(factory=dict)
 
 
 @value
@@ -37,7 +36,7 @@ class ToolCall(Value):
     call_id: str
     name: str
     input: str
-    arguments: Mapping[str, Any] = attrs.field(factory=dict)
+    arguments: Mapping[str, Any] = field(factory=dict)
     freeform: bool = False
 
 
@@ -61,13 +60,11 @@ class FileEdit(Value):
 
 
 @value
-class Question(Value):
-    """A question to the user; `options` are the choices offered, empty for free text."""
+class ElicitationAnswer(Value):
+    """What came of an elicitation: `action` is accept, decline or cancel, as MCP has it."""
 
-    id: str
-    header: str
-    question: str
-    options: tuple[str, ...] = ()
+    action: str
+    content: Mapping[str, Any] | None = None
 
 
 class ToolContext(Protocol):
@@ -106,13 +103,32 @@ class ToolContext(Protocol):
         """
         ...
 
-    async def authorize(self, intent: ToolIntent) -> None:
-        """Ask policy, and the user if need be, for something that is neither a command nor an edit.
-        Raises `PolicyDenied`."""
+    async def authorize(self, intent: ToolIntent) -> Grant | None:
+        """Ask policy, and the user if need be, for something that is neither a command nor an edit; what was
+        granted, for an intent with `permissions`. Raises `PolicyDenied`."""
         ...
 
-    async def ask(self, questions: Sequence[Question]) -> Mapping[str, str]:
-        """Ask the user; answers by question id. Raises `PolicyDenied` where nobody can answer."""
+    async def ask(self, questions: Sequence[Question]) -> Mapping[str, tuple[str, ...]]:
+        """Ask the user; answers by question id, each what was chosen or written. Raises `PolicyDenied` where
+        nobody can answer, or nobody does."""
+        ...
+
+    async def elicit(
+        self,
+        server: str,
+        message: str,
+        *,
+        schema: Mapping[str, Any] | None = None,
+        url: str | None = None,
+        raw: Mapping[str, Any] | None = None,
+    ) -> ElicitationAnswer:
+        """Ask the user what a server asks: to fill in the form of `schema`, or to open `url`. Raises `PolicyDenied`
+        where nobody can answer."""
+        ...
+
+    async def sample(self, items: Sequence[ResponseItem], *, instructions: str = "") -> Sequence[ResponseItem]:
+        """Ask the thread's own model something beside the turn, without tools; counted in the turn's usage. The caller
+        has had it authorized. Raises `ProviderError`."""
         ...
 
     async def item_started(self, item: ThreadItem) -> None:
@@ -158,4 +174,45 @@ class Tool(Protocol):
 
     async def aclose(self) -> None:
         """The thread ends: stop everything that outlived its call."""
+        ...
+
+
+@value
+class ToolSourceSetup(Value):
+    """What a tool source's factory gets, once per thread: what tools get, and `tell` for events (`McpServerStatus`),
+    `spawn` for programs of its own, which runs them in the sandbox of the thread's settings. `servers`
+    makes the MCP servers that plugins offer within this process, by name. `answers_questions` says whether anybody can
+    be asked, `trusted` whether the configuration of the project counts."""
+
+    tools: ToolSetup
+    cwd: str
+    tell: Callable[[EventMsg], None] = field(repr=False)
+    spawn: Callable[[ExecRequest], Awaitable[Process]] = field(repr=False)
+    servers: Mapping[str, Callable[[], Any]] = field(factory=dict)
+    sandbox_policy: SandboxPolicy = field(factory=SandboxPolicy)
+    answers_questions: bool = False
+    trusted: bool = False
+    originator: str = ""
+
+
+class ToolSource(Protocol):
+    """Tools that are found while a thread runs, as those of MCP servers. Made once per thread."""
+
+    async def run(self) -> None:
+        """Find tools and serve them, as long as the thread lives; cancelled at its end, and everything that was started
+        must be gone then. What it raises takes the source's tools away and is told; the thread goes on."""
+        ...
+
+    async def ready(self) -> None:
+        """Wait until `tools` should be asked. Called before each request to the model and cancelled with the turn: it
+        waits no longer than its own grace. Raises a `CodexError` where the turn must not go on without the source."""
+        ...
+
+    def tools(self) -> Sequence[Tool]:
+        """The tools to be offered with the next request, each with a name of its own; they are closed by the source."""
+        ...
+
+    async def inquire(self, method: str, params: Mapping[str, Any]) -> Any:
+        """Answer a question of a frontend, named and shaped as the app server's methods on MCP servers
+        (`mcpServerStatus/list`, `mcpServer/tool/call`, …). Raises `UserError` for what cannot be answered."""
         ...

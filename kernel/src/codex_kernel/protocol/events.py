@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-
-import attrs
+from typing import Any
 
 from .ids import ApprovalId, ThreadId, TurnId
 from .policy import (
@@ -22,7 +22,7 @@ from .policy import (
 )
 from .thread_items import ThreadItem
 from .usage import TokenUsage
-from .value import Value, value
+from .value import Value, field, value
 
 
 class TurnState(StrEnum):
@@ -157,9 +157,76 @@ class ApprovalRequested(Value):
 
 
 @value
+class Choice(Value):
+    """An answer that a question offers; `description` says in a sentence what it means."""
+
+    label: str
+    description: str = ""
+
+
+@value
+class Question(Value):
+    """A question to the user; `options` are the choices offered, empty for free text."""
+
+    id: str
+    header: str
+    question: str
+    options: tuple[Choice, ...] = ()
+
+
+@value
+class QuestionsAsked(Value):
+    """A tool asks the user; answered by an `ApprovalAnswer` op with `answers`, resolved as approval requests are."""
+
+    approval_id: ApprovalId
+    call_id: str
+    questions: tuple[Question, ...]
+
+
+@value
+class HookRun(Value):
+    """A handler of a lifecycle event runs (`running`), or did: completed, failed, blocked or stopped. `key` is the
+    file that sets it and its number (`FILE:N`), `source` that layer's kind in Codex's words; `entries` are (kind,
+    text): what it said, kind being warning, stop, feedback, context or error."""
+
+    id: str
+    event: str
+    key: str
+    source: str = "unknown"
+    status: str = "running"
+    message: str = ""
+    entries: tuple[tuple[str, str], ...] = ()
+    duration_ms: int = 0
+
+
+@value
+class ElicitationRequested(Value):
+    """An MCP server asks the user for something while it carries out a call: to fill in a form (`schema`, the JSON
+    Schema of an object of plain values), or to open a `url`. Answered by an `ApprovalAnswer` op with `content`, and
+    resolved as approval requests are. `message` is the server's, and untrusted; `raw` is the whole request."""
+
+    approval_id: ApprovalId
+    call_id: str
+    server: str
+    message: str
+    schema: Mapping[str, Any] | None = None
+    url: str | None = None
+    raw: Mapping[str, Any] = field(factory=dict)
+
+
+@value
+class McpServerStatus(Value):
+    """How the start of an MCP server goes: starting, ready, failed (`error` says why) or cancelled."""
+
+    server: str
+    status: str
+    error: str = ""
+
+
+@value
 class ApprovalResolved(Value):
-    """An approval request has its answer; `reviewer` is who gave it: `user`, a reviewer plugin's name, or
-    `turn` when the turn ended first."""
+    """An approval request, or a question, has its answer; `reviewer` is who gave it: `user`, a reviewer plugin's name,
+    or `turn` when the turn ended first."""
 
     approval_id: ApprovalId
     decision: ReviewDecision
@@ -214,7 +281,7 @@ class TurnFailed(Value):
     """The turn ended with an error; the thread goes on."""
 
     error: ErrorInfo
-    usage: TokenUsage = attrs.field(factory=TokenUsage)
+    usage: TokenUsage = field(factory=TokenUsage)
     duration_ms: int = 0
 
 
@@ -223,7 +290,7 @@ class TurnInterrupted(Value):
     """The turn was stopped on request; every open call has an output."""
 
     reason: str
-    usage: TokenUsage = attrs.field(factory=TokenUsage)
+    usage: TokenUsage = field(factory=TokenUsage)
     duration_ms: int = 0
 
 
@@ -263,6 +330,10 @@ EventMsg = (
     | TokenCount
     | StreamRetry
     | ApprovalRequested
+    | QuestionsAsked
+    | ElicitationRequested
+    | McpServerStatus
+    | HookRun
     | ApprovalResolved
     | SandboxSelected
     | NetworkDecided

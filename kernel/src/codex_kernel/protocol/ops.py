@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
-
 from .ids import ApprovalId, TurnId, new_turn_id
-from .policy import ApprovalPolicy, ReviewDecision, SandboxPolicy
+from .policy import AdditionalPermissions, ApprovalPolicy, ReviewDecision, SandboxPolicy
 from .response_items import ResponseItem
-from .value import Value, value
+from .value import Value, field, value
 
 
 @value
@@ -59,8 +57,8 @@ class UserTurn(Value):
     """Start a turn. Refused with an error event while another turn runs; use `Steer` for that."""
 
     input: tuple[UserInput, ...]
-    overrides: TurnOverrides = attrs.field(factory=TurnOverrides)
-    turn_id: TurnId = attrs.field(factory=new_turn_id)
+    overrides: TurnOverrides = field(factory=TurnOverrides)
+    turn_id: TurnId = field(factory=new_turn_id)
 
 
 @value
@@ -80,11 +78,16 @@ class Interrupt(Value):
 
 @value
 class ApprovalAnswer(Value):
-    """A reviewer's answer; `feedback` is told to the model with a refusal."""
+    """A reviewer's answer; `feedback` is told to the model with a refusal. `granted` is how much of the permissions
+    asked for is approved (all, if None); `answers` are those to questions, by their ids; `content` is what an
+    elicitation asked for."""
 
     approval_id: ApprovalId
     decision: ReviewDecision
     feedback: str = ""
+    granted: AdditionalPermissions | None = None
+    answers: Mapping[str, tuple[str, ...]] = field(factory=dict)
+    content: Mapping[str, Any] | None = None
 
 
 @value

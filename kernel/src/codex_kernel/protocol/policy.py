@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-import attrs
-
-from .value import Value, value
+from .value import Value, field, value
 
 
 class ApprovalPolicy(StrEnum):
@@ -134,6 +132,29 @@ class AdditionalPermissions(Value):
         words = [f"write {root}" for root in self.writable_roots]
         words += [f"read {root}" for root in self.readable_roots]
         return ", ".join([*words, *(["use the network"] if self.network_access else [])])
+
+    def within(self, asked: AdditionalPermissions) -> AdditionalPermissions:
+        """The part of these that was asked for: folders that were, or that lie in one that was."""
+
+        from os.path import join, realpath
+
+        def kept(paths: tuple[str, ...], roots: tuple[str, ...]) -> tuple[str, ...]:
+            real = tuple(join(realpath(root), "") for root in roots)
+            return tuple(path for path in paths if join(realpath(path), "").startswith(real))
+
+        return AdditionalPermissions(
+            writable_roots=kept(self.writable_roots, asked.writable_roots),
+            readable_roots=kept(self.readable_roots, asked.readable_roots + asked.writable_roots),
+            network_access=self.network_access and asked.network_access,
+        )
+
+
+@value
+class Grant(Value):
+    """What was granted for the commands to come: until the turn ends, or the thread (`session`)."""
+
+    permissions: AdditionalPermissions
+    session: bool = False
 
 
 @value
@@ -294,12 +315,14 @@ class EditIntent(Value):
 
 @value
 class ToolIntent(Value):
-    """A tool wants to act in a way that is neither a command nor a file change (an MCP call, say)."""
+    """A tool wants to act in a way that is neither a command nor a file change (an MCP call, say). With
+    `permissions` it asks that the sandbox be widened by them for the commands and edits to come."""
 
     tool: str
-    arguments: Mapping[str, object] = attrs.field(factory=dict)
+    arguments: Mapping[str, object] = field(factory=dict)
     summary: str = ""
     read_only: bool = False
+    permissions: AdditionalPermissions | None = None
 
 
 @value
@@ -318,13 +341,15 @@ Intent = RunIntent | EditIntent | ToolIntent | NetworkIntent
 
 @value
 class Verdict(Value):
-    """One policy's answer to an intent, with the words that a user and the model will read."""
+    """One policy's answer to an intent, with the words that a user and the model will read. `grant` is the gate's
+    alone: what came of an intent with `permissions`."""
 
     decision: Decision
     reason: str = ""
     source: str = ""
     bypass_sandbox: bool = False
     category: Category = Category.RULES
+    grant: Grant | None = None
 
 
 @value

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import attrs
 import orjson
 
-from .value import Value, value
+from .value import Value, field, value
 
 Extra = Mapping[str, Any]
 
@@ -28,7 +27,7 @@ class ContentPart(Value):
     type: str
     text: str | None = None
     image_url: str | None = None
-    extra: Extra = attrs.field(factory=dict)
+    extra: Extra = field(factory=dict)
 
 
 @value
@@ -38,7 +37,7 @@ class Message(Value):
     role: str
     content: tuple[ContentPart, ...]
     id: str | None = None
-    extra: Extra = attrs.field(factory=dict)
+    extra: Extra = field(factory=dict)
 
     @property
     def text(self) -> str:
@@ -54,7 +53,7 @@ class Reasoning(Value):
     id: str | None = None
     content: Any = None
     encrypted_content: str | None = None
-    extra: Extra = attrs.field(factory=dict)
+    extra: Extra = field(factory=dict)
 
 
 @value
@@ -66,7 +65,7 @@ class FunctionCall(Value):
     arguments: str
     namespace: str | None = None
     id: str | None = None
-    extra: Extra = attrs.field(factory=dict)
+    extra: Extra = field(factory=dict)
 
 
 @value
@@ -76,7 +75,7 @@ class FunctionCallOutput(Value):
     call_id: str
     output: str | tuple[ContentPart, ...]
     id: str | None = None
-    extra: Extra = attrs.field(factory=dict)
+    extra: Extra = field(factory=dict)
 
 
 @value
@@ -87,7 +86,7 @@ class CustomToolCall(Value):
     name: str
     input: str
     id: str | None = None
-    extra: Extra = attrs.field(factory=dict)
+    extra: Extra = field(factory=dict)
 
 
 @value
@@ -97,7 +96,7 @@ class CustomToolCallOutput(Value):
     call_id: str
     output: str | tuple[ContentPart, ...]
     id: str | None = None
-    extra: Extra = attrs.field(factory=dict)
+    extra: Extra = field(factory=dict)
 
 
 @value
@@ -107,7 +106,7 @@ class WebSearchCall(Value):
     id: str | None = None
     status: str | None = None
     action: Any = None
-    extra: Extra = attrs.field(factory=dict)
+    extra: Extra = field(factory=dict)
 
 
 @value

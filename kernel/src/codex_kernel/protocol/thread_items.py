@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-import attrs
-
 from .ops import UserInput
-from .value import Value, value
+from .value import Value, field, value
 
 
 class ItemStatus(StrEnum):
@@ -164,7 +162,7 @@ class UnknownThreadItem(Value):
 
     id: str
     tag: str
-    raw: Mapping[str, Any] = attrs.field(factory=dict)
+    raw: Mapping[str, Any] = field(factory=dict)
 
 
 ThreadItem = (

@@ -11,6 +11,7 @@ from codex_plugin_sdk import (
     ApprovalPolicy,
     ApprovalRequested,
     ApprovalResolved,
+    Choice,
     CommandExecutionItem,
     ContextCompactionItem,
     Decision,
@@ -21,6 +22,7 @@ from codex_plugin_sdk import (
     FileChange,
     FileChangeItem,
     Guarantee,
+    HookRun,
     ImageInput,
     ImageViewItem,
     ItemCompleted,
@@ -33,6 +35,8 @@ from codex_plugin_sdk import (
     Notice,
     OpRejected,
     OutputDelta,
+    Question,
+    QuestionsAsked,
     ReasoningDelta,
     ReasoningItem,
     ReviewDecision,
@@ -164,6 +168,8 @@ def every_message() -> list[EventMsg]:
         error=ErrorInfo(message="boom", kind="ProviderError", hint="wait", http_status=500), usage=USAGE
     )
     approval = ApprovalId("ap_1")
+    asked = ApprovalId("ap_2")
+    question = Question(id="q", header="Colour", question="Which?", options=(Choice(label="red", description="r"),))
     began = TurnStarted(model="sample-model", context_window=272_000)
     started: list[EventMsg] = [ItemStarted(item=item) for item in every_item()]
     updated: list[EventMsg] = [ItemUpdated(item=item) for item in every_item()]
@@ -189,6 +195,10 @@ def every_message() -> list[EventMsg]:
             approval_id=approval, call_id="call_1", intent=RunIntent(argv=("rm", "x"), cwd="/"), reason="deletes"
         ),
         ApprovalResolved(approval_id=approval, decision=ReviewDecision.DENIED),
+        QuestionsAsked(approval_id=asked, call_id="call_2", questions=(question,)),
+        ApprovalResolved(approval_id=asked, decision=ReviewDecision.APPROVED),
+        HookRun(id="stop:0:/hooks", event="Stop", key="/hooks:0"),
+        HookRun(id="stop:0:/hooks", event="Stop", key="/hooks:0", status="failed", entries=(("error", "it broke"),)),
         SandboxSelected(
             backend="jail",
             version="1.0",

@@ -6,19 +6,22 @@ import os
 import secrets
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import anyio
 
 from codex_plugin_sdk import (
     ApprovalPolicy,
     EditIntent,
+    ElicitationAnswer,
     ExecRequest,
     FileEdit,
+    Grant,
     Intent,
     PolicyDenied,
     Process,
     Question,
+    ResponseItem,
     RunIntent,
     SandboxMode,
     SandboxPolicy,
@@ -50,7 +53,8 @@ class FakeToolContext:
     questions, by id, and without one for each of them `ask` raises `PolicyDenied`, as it does where nobody is.
 
     Everything is kept, oldest first: items in `started`, `updated` and `completed`, output in `deltas`,
-    what was asked for in `intents` and `questions`, programs in `requests` and `processes`. `spoke` is set by the
+    what was asked for in `intents`, `questions` and
+    `elicitations` (server and message), programs in `requests` and `processes`. `spoke` is set by the
     first output. Leaving the `async with` block ends what still runs.
     """
 
@@ -81,6 +85,9 @@ class FakeToolContext:
         self.deltas: list[tuple[str, bytes]] = []
         self.intents: list[Intent] = []
         self.questions: list[Question] = []
+        self.elicited: dict[str, ElicitationAnswer] = {}
+        self.elicitations: list[tuple[str, str]] = []
+        self.sampled: list[ResponseItem] = []
         self.requests: list[ExecRequest] = []
         self.processes: list[Process] = []
         self.spoke = anyio.Event()
@@ -126,11 +133,12 @@ class FakeToolContext:
                 raise ToolFailed(f"Failed to write file {edit.path}: {error.strerror or error}{done}") from error
             written.append(edit.path)
 
-    async def authorize(self, intent: ToolIntent) -> None:
-        """Note the intent. Raises `deny`."""
+    async def authorize(self, intent: ToolIntent) -> Grant | None:
+        """Note the intent, and grant the permissions that it asks for. Raises `deny`."""
         self._judge(intent)
+        return None if intent.permissions is None else Grant(permissions=intent.permissions)
 
-    async def ask(self, questions: Sequence[Question]) -> Mapping[str, str]:
+    async def ask(self, questions: Sequence[Question]) -> Mapping[str, tuple[str, ...]]:
         """The answers that the test gave. Raises `deny`, or `PolicyDenied` when one is missing."""
         self.questions += questions
         if self.deny is not None:
@@ -138,7 +146,32 @@ class FakeToolContext:
         missing = [question.id for question in questions if question.id not in self.answers]
         if missing:
             raise PolicyDenied(f"nobody is there to answer ({', '.join(missing)})")
-        return {question.id: self.answers[question.id] for question in questions}
+        return {question.id: (self.answers[question.id],) for question in questions}
+
+    async def elicit(
+        self,
+        server: str,
+        message: str,
+        *,
+        schema: Mapping[str, Any] | None = None,
+        url: str | None = None,
+        raw: Mapping[str, Any] | None = None,
+    ) -> ElicitationAnswer:
+        """What the test put into `elicited` for this server. Raises `deny`, or `PolicyDenied` for others."""
+        self.elicitations.append((server, message))
+        if self.deny is not None:
+            raise self.deny
+        if server not in self.elicited:
+            raise PolicyDenied(f"nobody is there to answer {server}")
+        return self.elicited[server]
+
+    async def sample(self, items: Sequence[ResponseItem], *, instructions: str = "") -> Sequence[ResponseItem]:
+        """What the test put into `sampled`. Raises `deny`, or `ToolFailed` without any."""
+        if self.deny is not None:
+            raise self.deny
+        if not self.sampled:
+            raise ToolFailed("no model answers here")
+        return self.sampled
 
     def _judge(self, intent: Intent) -> None:
         self.intents.append(intent)

@@ -16,9 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
-import attrs
-
-from codex_plugin_sdk import Value, value
+from codex_plugin_sdk import Value, field, value
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _POLL_S = 0.01
@@ -82,7 +80,7 @@ class RecordedRequest(Value):
     method: str
     path: str
     headers: Mapping[str, str]
-    body: bytes = attrs.field(repr=False)
+    body: bytes = field(repr=False)
     arrived_s: float
     connection: int
 

@@ -22,7 +22,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
-import attrs
 import orjson
 import pytest
 
@@ -40,6 +39,7 @@ from codex_plugin_sdk import (
     ToolSetup,
     Value,
     encode_item,
+    field,
     new_thread_id,
     value,
 )
@@ -62,13 +62,15 @@ class ToolCase(Value):
     `good_calls` succeed when they come in this order, one after another, in a fresh workspace. `hanging_call`
     starts something and then waits (`echo up; sleep 600`, say); it is cancelled as soon as it has shown output,
     or after a second without. Where there is none the tests of cancellation are skipped. `patience_s` bounds
-    every call, and what may pass between a cancellation and the end of the call and its processes.
+    every call, and what may pass between a cancellation and the end of the call and its processes. `answers` are
+    the user's, by the ids of the tool's questions.
     """
 
     open: Callable[[ToolSetup], Tool]
     good_calls: tuple[Arguments, ...]
     hanging_call: Arguments | None = None
-    patience_s: float = attrs.field(default=5.0)
+    patience_s: float = field(default=5.0)
+    answers: Mapping[str, str] = field(factory=dict)
 
 
 class Bench:
@@ -132,7 +134,7 @@ async def open_bench(
     case: ToolCase, setup: ToolSetup, workspace: str, *, deny: PolicyDenied | None = None
 ) -> AsyncIterator[Bench]:
     """A tool of its own with a context of its own; both are closed."""
-    async with FakeToolContext(workspace, deny=deny, thread_id=setup.thread_id) as ctx:
+    async with FakeToolContext(workspace, deny=deny, answers=case.answers, thread_id=setup.thread_id) as ctx:
         tool = case.open(setup.replace(environ={**setup.environ, MARK_VARIABLE: ctx.mark}))
         try:
             yield Bench(tool, ctx, case.patience_s)

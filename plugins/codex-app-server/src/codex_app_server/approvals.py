@@ -1,16 +1,27 @@
-"""Approval requests as questions to clients, and what their answers mean."""
+"""What a thread asks, as requests to clients, and what their answers mean."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from codex_plugin_sdk import ApprovalRequested, EditIntent, NetworkIntent, ReviewDecision, RunIntent
+from codex_plugin_sdk import (
+    AdditionalPermissions,
+    ApprovalAnswer,
+    ApprovalRequested,
+    EditIntent,
+    NetworkIntent,
+    QuestionsAsked,
+    ReviewDecision,
+    RunIntent,
+    ToolIntent,
+)
 
 from .items import shown_command
 from .wire import RpcError
 
-Read = Callable[[Any], tuple[ReviewDecision, str]]
+Asked = ApprovalRequested | QuestionsAsked
+Read = Callable[[Any], ApprovalAnswer]
 
 _WORDS = {
     "accept": ReviewDecision.APPROVED,
@@ -20,62 +31,158 @@ _WORDS = {
 }
 
 
-def question_of(
-    thread_id: str, turn_id: str, request: ApprovalRequested, at_ms: int
-) -> tuple[str, dict[str, Any], Read]:
-    """Method and params of the request to the client, and how to read its answer."""
-    common = {
-        "threadId": thread_id,
-        "turnId": turn_id,
-        "itemId": request.call_id,
-        "startedAtMs": at_ms,
-        "reason": request.reason or None,
-    }
+def question_of(thread_id: str, turn_id: str, request: Asked, at_ms: int, cwd: str) -> tuple[str, dict[str, Any], Read]:
+    """Method and params of the request to the client, and how to read its answer: raises `RpcError` for one that
+    does not fit."""
+    place: dict[str, Any] = {"threadId": thread_id, "turnId": turn_id, "itemId": request.call_id}
+    if isinstance(request, QuestionsAsked):
+        params = {**place, "questions": _questions(request), "isBlocking": True, "autoResolutionMs": None}
+        return "item/tool/requestUserInput", params, lambda answer: _answered(request, answer)
+    common = {**place, "startedAtMs": at_ms, "reason": request.reason or None}
     match request.intent:
         case EditIntent():
-            return "item/fileChange/requestApproval", {**common, "grantRoot": None}, _decision
-        case RunIntent() as intent:
-            text = intent.display or shown_command(intent.argv)
-            params = {
-                **common,
-                "approvalId": None,
-                "command": text,
-                "cwd": intent.cwd,
-                "commandActions": [{"type": "unknown", "command": text}],
-                "proposedExecpolicyAmendment": list(intent.argv) if request.amendments else None,
-                "availableDecisions": _available(request, intent),
-            }
-            return "item/commandExecution/requestApproval", params, _decision
-        case NetworkIntent() as intent:
-            params = {
-                **common,
-                "command": intent.command or None,
-                "cwd": None,
-                "networkApprovalContext": {"host": intent.host, "protocol": _protocol(intent.protocol)},
-            }
-            return "item/commandExecution/requestApproval", params, _decision
+            return "item/fileChange/requestApproval", {**common, "grantRoot": None}, lambda a: _decided(request, a)
+        case ToolIntent(permissions=AdditionalPermissions() as asked):
+            params = {**common, "cwd": cwd, "environmentId": None, "permissions": wire_permissions(asked)}
+            params["reason"] = request.intent.summary or None
+            return "item/permissions/requestApproval", params, lambda answer: _granted(request, answer)
         case intent:
+            params = {**common, **_command(request, intent)}
+            offered = params["availableDecisions"]
+            return "item/commandExecution/requestApproval", params, lambda a: _decided(request, a, offered)
+
+
+def refused(request: Asked, why: str) -> ApprovalAnswer:
+    """The answer where clients give none that can be used."""
+    return ApprovalAnswer(approval_id=request.approval_id, decision=ReviewDecision.DENIED, feedback=why)
+
+
+# -- commands and hosts --------------------------------------------------------------------------------
+
+
+def _command(request: ApprovalRequested, intent: RunIntent | NetworkIntent | ToolIntent) -> dict[str, Any]:
+    prefixes = [list(amendment.prefix) for amendment in request.amendments if amendment.prefix]
+    hosts = [{"host": amendment.host, "action": "allow"} for amendment in request.amendments if amendment.host]
+    offered: list[Any] = ["accept", "acceptForSession"]
+    if len(prefixes) == 1:  # several have no place in one answer: the rules would have to be shown
+        offered.append({"acceptWithExecpolicyAmendment": {"execpolicy_amendment": prefixes[0]}})
+    offered += [{"applyNetworkPolicyAmendment": {"network_policy_amendment": host}} for host in hosts]
+    found: dict[str, Any] = {
+        "kind": "command",
+        "approvalId": None,
+        "environmentId": None,
+        "availableDecisions": [*offered, "decline", "cancel"],
+        "proposedExecpolicyAmendment": prefixes[0] if len(prefixes) == 1 else None,
+        "proposedNetworkPolicyAmendments": hosts or None,
+    }
+    match intent:
+        case RunIntent():
+            text = intent.display or shown_command(intent.argv)
+            found |= {"command": text, "cwd": intent.cwd, "commandActions": [{"type": "unknown", "command": text}]}
+            if intent.additional:
+                found["additionalPermissions"] = wire_permissions(intent.additional)
+        case NetworkIntent():
+            found |= {"command": intent.command or None, "cwd": None}
+            found["networkApprovalContext"] = {"host": intent.host, "protocol": wire_protocol(intent.protocol)}
+        case ToolIntent():
             text = f"{intent.tool}: {intent.summary}" if intent.summary else intent.tool
-            return "item/commandExecution/requestApproval", {**common, "command": text, "cwd": None}, _decision
+            found |= {"command": text, "cwd": None}
+    return found
 
 
-def _available(request: ApprovalRequested, intent: RunIntent) -> list[Any]:
-    found: list[Any] = ["accept", "acceptForSession"]
-    if request.amendments:
-        found.append({"acceptWithExecpolicyAmendment": {"execpolicy_amendment": list(intent.argv)}})
-    return [*found, "decline", "cancel"]
-
-
-def _protocol(word: str) -> str:
+def wire_protocol(word: str) -> str:
+    """How a host is reached."""
     return {"socks5_tcp": "socks5Tcp", "socks5_udp": "socks5Udp"}.get(word, word)
 
 
-def _decision(answer: Any) -> tuple[ReviewDecision, str]:
+def _decided(request: ApprovalRequested, answer: Any, offered: list[Any] | None = None) -> ApprovalAnswer:
+    """The decision. A rule counts only if it is the one that was proposed: no other has been looked at."""
     found = answer.get("decision") if isinstance(answer, Mapping) else None
     if isinstance(found, str) and found in _WORDS:
-        return _WORDS[found], ""
-    if isinstance(found, Mapping) and ("acceptWithExecpolicyAmendment" in found):
-        return ReviewDecision.APPROVED_ALWAYS, ""
-    if isinstance(found, Mapping) and "applyNetworkPolicyAmendment" in found:
-        return ReviewDecision.APPROVED_ALWAYS, ""
-    raise RpcError(f"an approval was answered with {answer!r:.200}")
+        return ApprovalAnswer(approval_id=request.approval_id, decision=_WORDS[found])
+    if isinstance(found, Mapping) and found in (offered or ()):
+        return ApprovalAnswer(approval_id=request.approval_id, decision=ReviewDecision.APPROVED_ALWAYS)
+    if isinstance(found, Mapping) and _denies_host(found):
+        return ApprovalAnswer(approval_id=request.approval_id, decision=ReviewDecision.DENIED)
+    raise RpcError(f"an approval was answered with {found!r:.200}, which was not offered")
+
+
+def _denies_host(found: Mapping[str, Any]) -> bool:
+    rule = found.get("applyNetworkPolicyAmendment")
+    inner = rule.get("network_policy_amendment") if isinstance(rule, Mapping) else None
+    return isinstance(inner, Mapping) and inner.get("action") == "deny"
+
+
+# -- permissions ---------------------------------------------------------------------------------------
+
+
+def wire_permissions(asked: AdditionalPermissions) -> dict[str, Any]:
+    """Permissions in the wire's words."""
+    files: dict[str, Any] | None = None
+    if asked.readable_roots or asked.writable_roots:
+        places = [("read", path) for path in asked.readable_roots] + [("write", path) for path in asked.writable_roots]
+        files = {
+            "read": list(asked.readable_roots) or None,
+            "write": list(asked.writable_roots) or None,
+            "entries": [{"path": {"type": "path", "path": path}, "access": access} for access, path in places],
+        }
+    return {"network": {"enabled": True} if asked.network_access else None, "fileSystem": files}
+
+
+def _granted(request: ApprovalRequested, answer: Any) -> ApprovalAnswer:
+    """What the client grants, for the turn or the session. What it does not name it does not grant; the kernel
+    takes no more of it than was asked for."""
+    profile = answer.get("permissions") if isinstance(answer, Mapping) else None
+    if not isinstance(profile, Mapping):
+        raise RpcError(f"a request for permissions was answered with {answer!r:.200}")
+    files, network = profile.get("fileSystem") or {}, profile.get("network") or {}
+    session = answer.get("scope") == "session"
+    return ApprovalAnswer(
+        approval_id=request.approval_id,
+        decision=ReviewDecision.APPROVED_FOR_SESSION if session else ReviewDecision.APPROVED,
+        granted=AdditionalPermissions(
+            writable_roots=_paths(files, "write"),
+            readable_roots=_paths(files, "read"),
+            network_access=network.get("enabled") is True,
+        ),
+    )
+
+
+def _paths(files: Mapping[str, Any], access: str) -> tuple[str, ...]:
+    found = [path for path in files.get(access) or () if isinstance(path, str)]
+    for entry in files.get("entries") or ():
+        place = entry.get("path") if isinstance(entry, Mapping) else None
+        if isinstance(place, Mapping) and entry.get("access") == access and isinstance(place.get("path"), str):
+            found.append(place["path"])
+    return tuple(dict.fromkeys(path for path in found if path.startswith("/")))
+
+
+# -- questions -----------------------------------------------------------------------------------------
+
+
+def _questions(request: QuestionsAsked) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": question.id,
+            "header": question.header,
+            "question": question.question,
+            "isOther": bool(question.options),
+            "isSecret": False,
+            "options": [{"label": option.label, "description": option.description} for option in question.options]
+            or None,
+        }
+        for question in request.questions
+    ]
+
+
+def _answered(request: QuestionsAsked, answer: Any) -> ApprovalAnswer:
+    given = answer.get("answers") if isinstance(answer, Mapping) else None
+    if not isinstance(given, Mapping):
+        raise RpcError(f"a question was answered with {answer!r:.200}")
+    answers: dict[str, tuple[str, ...]] = {}
+    for question in request.questions:
+        entry = given.get(question.id)
+        texts = entry.get("answers") if isinstance(entry, Mapping) else None
+        if isinstance(texts, list) and all(isinstance(text, str) for text in texts):
+            answers[question.id] = tuple(texts)
+    return ApprovalAnswer(approval_id=request.approval_id, decision=ReviewDecision.APPROVED, answers=answers)

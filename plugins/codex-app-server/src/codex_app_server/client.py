@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import anyio
 
+from codex_plugin_sdk.remote.events import DETAIL
+
 from .outbox import ClientTooSlow, Outbox
 from .wire import Answer, Id, RpcError
+
+
+class ClientLeft(RpcError):
+    """It will not answer any more."""
 
 
 class Client:
@@ -22,7 +28,7 @@ class Client:
         self.initialized = False
         self.name, self.version = "", ""
         self.experimental = False
-        self.silenced: frozenset[str] = frozenset()
+        self.silenced: frozenset[str] = frozenset((DETAIL,))
         self.threads: set[str] = set()
         self.gone = anyio.Event()
         self._numbers = itertools.count()
@@ -33,7 +39,8 @@ class Client:
         info, capabilities = params["clientInfo"], params.get("capabilities") or {}
         self.name, self.version = info["name"], info["version"]
         self.experimental = bool(capabilities.get("experimentalApi"))
-        self.silenced = frozenset(capabilities.get("optOutNotificationMethods") or ())
+        unasked = () if capabilities.get("kernelDetails") else (DETAIL,)
+        self.silenced = frozenset((*(capabilities.get("optOutNotificationMethods") or ()), *unasked))
         self.initialized = True
 
     # -- to the client ---------------------------------------------------------------------------
@@ -59,24 +66,30 @@ class Client:
             stamp = int(time.time() * 1000)
             self.send({"method": method, "params": params, "emittedAtMs": stamp}, droppable=droppable)
 
-    async def ask(self, method: str, params: Mapping[str, Any]) -> Any:
-        """The client's answer to a request of ours. Raises `RpcError` when it answers with an error or leaves. When
-        cancelled, the question is withdrawn."""
+    async def ask(self, method: str, params: Mapping[str, Any], asked: Callable[[Id], None] | None = None) -> Any:
+        """The client's answer to a request of ours, whose id `asked` is told. Raises `ClientLeft`, and `RpcError` for
+        an error as the answer. When cancelled, the question is withdrawn."""
         id = next(self._numbers)
-        question = self._asked[id] = _Question()
+        question = self._asked[id] = _Question(params.get("threadId"))
+        if asked is not None:
+            asked(id)
         try:
             self.send({"id": id, "method": method, "params": params})
             await question.settled.wait()
         finally:
-            self._asked.pop(id, None)
-            if "threadId" in params:
-                self.notify("serverRequest/resolved", {"threadId": params["threadId"], "requestId": id})
+            self.withdraw(id)
         answer = question.answer
         if answer is None:
-            raise RpcError("the client left")
+            raise ClientLeft("the client left")
         if answer.error is not None:
             raise RpcError(f"the client answered with an error: {answer.error}")
         return answer.result
+
+    def withdraw(self, id: Id) -> None:
+        """An answer to this request is not expected any more; nothing if none is."""
+        question = self._asked.pop(id, None)
+        if question is not None and question.thread_id is not None:
+            self.notify("serverRequest/resolved", {"threadId": question.thread_id, "requestId": id})
 
     # -- from the client -------------------------------------------------------------------------
 
@@ -96,6 +109,7 @@ class Client:
 
 
 class _Question:
-    def __init__(self) -> None:
+    def __init__(self, thread_id: str | None) -> None:
+        self.thread_id = thread_id
         self.settled = anyio.Event()
         self.answer: Answer | None = None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from codex_plugin_sdk import Invocation
 
@@ -23,7 +24,8 @@ Examples:
   codex app-server --listen unix://          for several programs of yours, over a socket in CODEX_HOME
   codex app-server --listen ws://127.0.0.1:8791
   codex app-server daemon start              the same as unix://, in the background
-  codex app-server proxy                     stdin and stdout to that server"""
+  codex app-server proxy                     stdin and stdout to that server
+  codex app-server generate-ts --out types   the protocol for TypeScript"""
 AUTH = ("capability-token", "signed-bearer-token")
 SIGNED_ONLY = ("ws_shared_secret_file", "ws_issuer", "ws_audience", "ws_max_clock_skew_seconds")
 SKEW_S = 30
@@ -215,3 +217,57 @@ def proxy(invocation: Invocation, /, *, sock: str | None, idle_minutes: float) -
 
     join(invocation, sock, idle_minutes=idle_minutes)
     return 0
+
+
+# -- schemas -------------------------------------------------------------------------------------
+
+
+_out = click.option(
+    "-o", "--out", required=True, type=click.Path(file_okay=False), metavar="DIR", help="Where to write."
+)
+_experimental = click.option("--experimental", is_flag=True, help="With experimental methods.")
+
+
+@app_server.command("generate-json-schema", context_settings=CONTEXT)
+@_out
+@_experimental
+def generate_json_schema(*, out: str, experimental: bool) -> int:
+    """Write the protocol as JSON Schema.
+
+    One file for each message, and two bundles of everything: with the types of version 2 in a definition of their own
+    (codex_app_server_protocol.schemas.json), and flat (codex_app_server_protocol.v2.schemas.json).
+    """
+    from .schema import Definitions
+    from .schema_json import write
+
+    with _writing(out):
+        write(Definitions(experimental=experimental), out)
+    return 0
+
+
+@app_server.command("generate-ts", context_settings=CONTEXT)
+@_out
+@click.option("-p", "--prettier", metavar="PROGRAM", help="Format what was written with this program.")
+@_experimental
+def generate_ts(*, out: str, prettier: str | None, experimental: bool) -> int:
+    """Write the protocol as TypeScript: a file for each type, and index.ts."""
+    from .schema import Definitions
+    from .schema_ts import write
+
+    with _writing(out):
+        written = write(Definitions(experimental=experimental), out)
+        if prettier is not None:
+            import subprocess
+
+            return subprocess.run([prettier, "--write", "--log-level", "warn", *written], check=False).returncode
+    return 0
+
+
+@contextmanager
+def _writing(out: str) -> Iterator[None]:
+    from codex_plugin_sdk import UserError
+
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"cannot write {error.filename or out}: {error.strerror}", hint="try another --out") from error

@@ -1,7 +1,7 @@
 """The server in the background: one for each home, whose lock says that it lives.
 
 Its files are in `$CODEX_HOME/kernel/app-server/`: `daemon.lock` (held for as long as it lives, so that a killed one
-leaves nothing stale) and `daemon.log`. It listens where every client of the home looks, see `unix.default_socket`.
+leaves nothing stale) and `daemon.log`. It listens where every client of the home looks, see `default_socket`.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from codex_plugin_sdk import CodexError, UserError, __version__, codex_home
-
-from .unix import default_socket
+from codex_plugin_sdk.remote.address import default_socket
 
 if TYPE_CHECKING:
     import anyio
@@ -31,6 +31,7 @@ START_S = 30.0
 STOP_S = 15.0
 """Then it is killed."""
 LOOK_S = 0.02
+LOOKS = 10
 MAX_LOG_BYTES = 4 * 1024 * 1024
 READY = b"ready\n"
 ALREADY = b"already\n"
@@ -58,12 +59,26 @@ class Lock:
     """The lock of the daemon that lives. What it says of itself is written into it."""
 
     def __init__(self, path: str) -> None:
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise UserError(f"cannot open {path}: {error.strerror}") from error
 
     def take(self) -> bool:
-        """Whether it is ours now; if not, somebody has it."""
+        """Whether it is ours now; if not, a daemon has it. Those who only look have it for a moment."""
+        for _ in range(LOOKS):
+            if self._flock(fcntl.LOCK_EX):
+                return True
+            time.sleep(LOOK_S)
+        return False
+
+    def is_held(self) -> bool:
+        """Whether a daemon has it. Any number may look at once."""
+        return not self._flock(fcntl.LOCK_SH)
+
+    def _flock(self, kind: int) -> bool:
         try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._fd, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         return True
@@ -77,10 +92,10 @@ class Lock:
     def read(self) -> dict[str, Any]:
         """Who holds it; empty while that has not been said."""
         try:
-            found: dict[str, Any] = orjson.loads(os.pread(self._fd, 65536, 0))
+            found = orjson.loads(os.pread(self._fd, 65536, 0))
         except orjson.JSONDecodeError:
             return {}
-        return found
+        return found if isinstance(found, dict) and isinstance(found.get("pid"), int) else {}
 
     def close(self) -> None:
         """Let go."""
@@ -93,7 +108,7 @@ def living(files: Files) -> dict[str, Any] | None:
         return None
     lock = Lock(files.lock)
     try:
-        return None if lock.take() else lock.read()
+        return lock.read() if lock.is_held() else None
     finally:
         lock.close()
 
@@ -205,10 +220,11 @@ def _spawn(invocation: Invocation, files: Files, idle_minutes: float) -> bytes:
     if invocation.flags.get("profile"):
         words += ["--profile", invocation.flags["profile"]]
     program = "import sys; from codex_plugin_sdk import run_codex; run_codex(['codex', *sys.argv[1:]])"
+    log = _open_log(files.log)
     inner, outer = os.pipe()
     try:
         args = ["app-server", "daemon", "run", f"--idle-minutes={idle_minutes}", f"--ready-fd={outer}"]
-        log = _open_log(files.log)
+        home = invocation.environ.get("HOME", "")
         try:
             # Whether it lives is known by its lock, and it outlives us.
             child = subprocess.Popen(
@@ -217,7 +233,7 @@ def _spawn(invocation: Invocation, files: Files, idle_minutes: float) -> bytes:
                 stdout=log,
                 stderr=log,
                 env=dict(invocation.environ),
-                cwd=invocation.environ.get("HOME") or "/",
+                cwd=home if os.path.isdir(home) else "/",
                 pass_fds=(outer,),
                 start_new_session=True,
             )
@@ -243,11 +259,12 @@ def _spawn(invocation: Invocation, files: Files, idle_minutes: float) -> bytes:
 def _open_log(path: str) -> int:
     """The log, for appending; a long one is put aside first."""
     try:
-        if os.path.getsize(path) > MAX_LOG_BYTES:
-            os.replace(path, path + ".previous")
-    except FileNotFoundError:
-        pass
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        with suppress(FileNotFoundError):
+            if os.path.getsize(path) > MAX_LOG_BYTES:
+                os.replace(path, path + ".previous")
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise UserError(f"cannot open {path}: {error.strerror}") from error
 
 
 # -- being the daemon ----------------------------------------------------------------------------

@@ -37,7 +37,7 @@ class Gate:
             return 403, "requests of web pages are refused"
         if not self._any_host and not all(map(_is_local_name, headers.get_all("Host") or [""])):
             return 403, "the Host header must be localhost or an IP address"
-        if self.check_token is None or path.partition("?")[0] in PROBES:
+        if self.check_token is None or (path.partition("?")[0] in PROBES and "Upgrade" not in headers):
             return None
         found = headers.get_all("Authorization")
         kind, _, token = found[0].partition(" ") if len(found) == 1 else ("", "", "")

@@ -60,6 +60,11 @@ def read_turns(lines: Iterable[RolloutLine], view: str = "full") -> Iterator[Sto
     yield from reader.end()
 
 
+def read_head(lines: Iterable[RolloutLine]) -> RolloutLine | None:
+    """The line that says who wrote the rollout; `read_turns` wants it in front of a part."""
+    return next((line for line in lines if line.type == "session_meta"), None)
+
+
 class _Reader:
     def __init__(self, view: str) -> None:
         self._spoken_only = view != "full"

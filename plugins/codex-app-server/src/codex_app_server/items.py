@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from codex_plugin_sdk import (
     AgentMessageItem,
     ApprovalPolicy,
+    Category,
     CommandExecutionItem,
     ContextCompactionItem,
     ErrorInfo,
     FileChange,
     FileChangeItem,
+    GranularApproval,
     ImageInput,
     ImageViewItem,
     ItemStatus,
     LocalImageInput,
     McpToolCallItem,
-    NetworkMode,
     ReasoningItem,
-    SandboxMode,
-    SandboxPolicy,
     TextInput,
     ThreadItem,
     TokenUsage,
     ToolCallItem,
+    UnknownThreadItem,
     UserInput,
     UserMessageItem,
     WebSearchItem,
 )
+from codex_plugin_sdk.quoting import command_line
 
 _STATUS = {
     ItemStatus.IN_PROGRESS: "inProgress",
@@ -81,8 +81,18 @@ def wire_item(item: ThreadItem) -> dict[str, Any] | None:
             return {"type": "imageView", "id": item.id, "path": item.path}
         case ContextCompactionItem():
             return {"type": "contextCompaction", "id": item.id}
+        case UnknownThreadItem():
+            return review_mode(item.id, item.tag, item.raw)
         case _:
             return None
+
+
+def review_mode(id: str, tag: str, raw: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The beginning or the end of a review; None for any other tag."""
+    from codex_plugin_sdk.review.items import review_item_text
+
+    text = review_item_text(tag, raw)
+    return None if text is None else {"type": f"{tag[0].lower()}{tag[1:]}", "id": id, "review": text}
 
 
 def wire_input(given: UserInput) -> dict[str, Any]:
@@ -121,7 +131,7 @@ def wire_source(source: str) -> str:
 
 def shown_command(argv: Sequence[str]) -> str:
     """A command line for people, as Codex writes it."""
-    return shlex.join(argv)
+    return command_line(argv)
 
 
 def _change(change: FileChange) -> dict[str, Any]:
@@ -138,11 +148,20 @@ def _mcp_call(item: McpToolCallItem) -> dict[str, Any]:
         "server": item.server,
         "tool": item.tool,
         "arguments": item.arguments,
-        "status": _STATUS[item.status],
-        "result": item.result,
+        "status": "failed" if item.status is ItemStatus.DECLINED else _STATUS[item.status],
+        "result": wire_mcp_result(item.result),
         "error": None if item.error is None else {"message": item.error},
         "durationMs": item.duration_ms,
     }
+
+
+def wire_mcp_result(result: object) -> dict[str, Any] | None:
+    """What a tool of an MCP server gave, without what is no part of the protocol. That it failed is the status."""
+    if not isinstance(result, Mapping):
+        return None
+    found = {"structuredContent": result.get("structured_content"), **result}
+    kept = {name: found[name] for name in ("structuredContent", "_meta") if found.get(name) is not None}
+    return {"content": list(result.get("content") or ()), **kept}
 
 
 def _tool_call(item: ToolCallItem) -> dict[str, Any]:
@@ -179,7 +198,7 @@ def wire_usage(usage: TokenUsage) -> dict[str, int]:
         "totalTokens": usage.total_tokens,
         "inputTokens": usage.input_tokens,
         "cachedInputTokens": usage.cached_input_tokens,
-        "cacheWriteInputTokens": 0,
+        "cacheWriteInputTokens": usage.cache_write_input_tokens,
         "outputTokens": usage.output_tokens,
         "reasoningOutputTokens": usage.reasoning_output_tokens,
     }
@@ -193,42 +212,8 @@ def wire_error(error: ErrorInfo) -> dict[str, Any]:
     return {"message": error.message, "codexErrorInfo": kind, "additionalDetails": error.hint or None}
 
 
-def wire_sandbox(policy: SandboxPolicy) -> dict[str, Any]:
-    """A sandbox policy."""
-    network = policy.network is not NetworkMode.OFF
-    match policy.mode:
-        case SandboxMode.DANGER_FULL_ACCESS:
-            return {"type": "dangerFullAccess"}
-        case SandboxMode.READ_ONLY:
-            return {"type": "readOnly", "networkAccess": network}
-        case _:
-            return {
-                "type": "workspaceWrite",
-                "writableRoots": list(policy.writable_roots),
-                "networkAccess": network,
-                "excludeTmpdirEnvVar": policy.exclude_tmpdir_env_var,
-                "excludeSlashTmp": policy.exclude_slash_tmp,
-            }
-
-
-def read_sandbox(given: Mapping[str, Any]) -> SandboxPolicy:
-    """The policy that a client asks for."""
-    network = given.get("networkAccess") in (True, "enabled")
-    match given.get("type"):
-        case "dangerFullAccess" | "externalSandbox":
-            return SandboxPolicy(mode=SandboxMode.DANGER_FULL_ACCESS)
-        case "workspaceWrite":
-            return SandboxPolicy(
-                mode=SandboxMode.WORKSPACE_WRITE,
-                writable_roots=tuple(given.get("writableRoots") or ()),
-                network_access=network,
-                exclude_tmpdir_env_var=bool(given.get("excludeTmpdirEnvVar")),
-                exclude_slash_tmp=bool(given.get("excludeSlashTmp")),
-            )
-        case _:
-            return SandboxPolicy(mode=SandboxMode.READ_ONLY, network_access=network)
-
-
-def wire_approval(policy: ApprovalPolicy) -> str:
+def wire_approval(policy: ApprovalPolicy, granular: GranularApproval | None) -> str | dict[str, Any]:
     """An approval policy; the wire has no on-failure any more."""
-    return "on-request" if policy is ApprovalPolicy.ON_FAILURE else policy.value
+    if granular is not None:
+        return {"granular": {category.value: granular.asks(category) for category in Category}}
+    return policy.value if policy in (ApprovalPolicy.UNTRUSTED, ApprovalPolicy.NEVER) else "on-request"

@@ -3,34 +3,43 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from codex_plugin_sdk import (
-    ApprovalAnswer,
     ApprovalRequested,
     ApprovalResolved,
     EndOfThread,
     Engine,
+    ErrorInfo,
     Event,
     Interrupt,
+    ItemStarted,
     Op,
     OpenedThread,
     OpRejected,
+    QuestionsAsked,
     ReviewDecision,
     Thread,
+    ThreadId,
     TurnCompleted,
     TurnFailed,
+    TurnId,
     TurnInterrupted,
     UserMessageItem,
 )
+from codex_plugin_sdk.remote.items import wire_sandbox
 
-from .approvals import question_of
+from .approvals import Asked
+from .dynamic_tools import DynamicCalls, DynamicTool, DynamicToolSpec
+from .faults import innermost, log
 from .goals import Spent, charge
-from .items import wire_approval, wire_sandbox
+from .items import wire_approval
+from .questions import Questions
+from .reviews import review_completed, review_started
 from .translate import Message, Translator
 from .wire import RpcError
 
@@ -63,12 +72,17 @@ class LoadedThread:
         self.thread: Thread | None = None
         self.has_active_goal = False
         self.own_turn: tuple[str, anyio.CancelScope] | None = None
-        """A turn that the user runs without the model: a command of theirs."""
+        """A turn that is not the thread's agent's: a command of the user, or a review."""
+        self.reviewing = False
         self._ready = anyio.Event()
         self.closed = anyio.Event()
+        self._unheard: list[Message] | None = []
+        """Until the first listener is there; no turn begins before."""
         self._stop = anyio.Event()
-        self._questions: dict[str, _Question] = {}
-        self._rejected: str | None = None
+        self._questions = Questions(self.id, self.listeners, self.submit, lambda: self.state.cwd)
+        self._reviews: dict[str, dict[str, Any]] = {}
+        self.dynamic = DynamicCalls(self.id, self.listeners)
+        self.translator.shown = self.dynamic.shown
 
     def recall(self, recorded: Mapping[str, Any]) -> None:
         """Take over what the recorded thread, in the wire's form, says of itself."""
@@ -89,15 +103,39 @@ class LoadedThread:
                     tasks.start_soon(self._pump, thread, tasks)
                     await self._stop.wait()
                     tasks.cancel_scope.cancel()
+        except Exception as error:  # noqa: BLE001 - whatever it is, other threads go on
+            log(f"thread {self.id} broke", error)
+            self._tell_broken(error)
         finally:
             self._ready.set()
             self.closed.set()
             self._server.forget(self)
             self.tell([("thread/closed", {"threadId": self.id}, False)])
 
+    def _tell_broken(self, error: BaseException) -> None:
+        error = innermost(error)
+        text = f"the thread broke, resume it to go on: {type(error).__name__}: {error}"
+        turn = self.translator.turn
+        if turn is None:
+            self.tell([("warning", {"threadId": self.id, "message": text}, False)])
+        else:
+            failed = TurnFailed(error=ErrorInfo(message=text, kind=type(error).__name__))
+            at_ms = int(time.time() * 1000)
+            event = Event(thread_id=ThreadId(self.id), turn_id=TurnId(turn.id), seq=0, at_ms=at_ms, msg=failed)
+            self.tell(self.translator.messages(event))
+
     def close(self) -> None:
         """End it: what runs is interrupted."""
+        if self.own_turn is not None:
+            self.own_turn[1].cancel()
         self._stop.set()
+
+    def bring(self, client: Client, specs: Sequence[DynamicToolSpec]) -> None:
+        """Offer the model the tools of a client. Before the first turn."""
+        tools = {spec.model_name: DynamicTool(spec, self.dynamic) for spec in specs}
+        self.dynamic.owner = client
+        self.state.tools = {**self.state.tools, **tools}
+        self.state.definitions += tuple(tool.definition for tool in tools.values())
 
     async def submit(self, op: Op) -> None:
         """Hand in an op. Raises `RpcError` when the thread has ended."""
@@ -120,57 +158,57 @@ class LoadedThread:
         if event.turn_id is not None:
             self.updated_s = event.at_ms // 1000
         match msg:
-            case ApprovalRequested():
+            case ApprovalRequested() | QuestionsAsked():
                 self._ask(event, msg, tasks)
             case ApprovalResolved():
-                self._resolve(msg)
+                self._resolve(msg, event.at_ms)
             case OpRejected():
-                self.tell([("warning", {"threadId": self.id, "message": msg.message}, False)])
+                self.tell(self.translator.rejected(msg.op, msg.message))
             case _:
                 item = getattr(msg, "item", None)
                 if isinstance(item, UserMessageItem) and not self.preview:
                     self.preview = " ".join(getattr(part, "text", "") for part in item.content).strip()
                 self.tell(self.translator.messages(event))
+                if isinstance(msg, ItemStarted):
+                    self.dynamic.heard(msg.item.id)
+        if isinstance(msg, TurnCompleted | TurnFailed | TurnInterrupted):
+            self.dynamic.end_turn()
         if self.has_active_goal and isinstance(msg, TurnCompleted | TurnFailed | TurnInterrupted):
             spend = Spent(tokens=msg.usage.total_tokens, seconds=round(msg.duration_ms / 1000))
             self._server.start(partial(charge, self._server, self, str(event.turn_id or ""), spend))
 
     def tell(self, messages: Iterable[Message]) -> None:
-        """Notify every listener."""
+        """Notify every listener. What is told while a resume still reads is for the one who asked for it."""
         for method, params, droppable in messages:
+            if self._unheard is not None:
+                self._unheard.append((method, params, droppable))
             for client in self.listeners:
                 client.notify(method, params, droppable=droppable)
 
     # -- questions -------------------------------------------------------------------------------
 
-    def _ask(self, event: Event, request: ApprovalRequested, tasks: Any) -> None:
+    def _ask(self, event: Event, request: Asked, tasks: Any) -> None:
         turn_id = str(event.turn_id or "")
-        self.tell(self.translator.proposed(turn_id, request, event.at_ms))
-        self.tell(self.translator.waiting(1))
-        question = self._questions[request.approval_id] = _Question(request, turn_id, event.at_ms)
-        for client in self.listeners:
-            tasks.start_soon(self._put, question, client)
-        question.tasks = tasks
+        if isinstance(request, ApprovalRequested):
+            self.tell(self.translator.proposed(turn_id, request, event.at_ms))
+            if self.state.gate.reviewer is not None:
+                place = {"threadId": self.id, "turnId": turn_id}
+                started = review_started(place, request, event.at_ms, self.state.cwd)
+                self._reviews[request.approval_id] = started
+                self.tell([("item/autoApprovalReview/started", started, False)])
+        self.tell(self.translator.waiting(1, _flag(request)))
+        self._questions.ask(turn_id, request, event.at_ms, tasks)
 
-    async def _put(self, question: _Question, client: Client) -> None:
-        method, params, read = question_of(self.id, question.turn_id, question.request, question.at_ms)
-        with question.scope(client):
-            try:
-                decision, feedback = read(await client.ask(method, params))
-            except RpcError:
-                return  # it left, or does not know the question: the others, or it when it is back, may answer
-            answer = ApprovalAnswer(approval_id=question.request.approval_id, decision=decision, feedback=feedback)
-            if self.thread is not None:
-                await self.thread.submit(answer)
-
-    def _resolve(self, msg: ApprovalResolved) -> None:
-        question = self._questions.pop(msg.approval_id, None)
-        if question is None:
+    def _resolve(self, msg: ApprovalResolved, at_ms: int) -> None:
+        request = self._questions.resolve(msg)
+        if request is None:
             return
-        question.withdraw()
-        self.tell(self.translator.waiting(-1))
+        if (started := self._reviews.pop(msg.approval_id, None)) is not None:
+            completed = review_completed(started, msg, at_ms)
+            self.tell([("item/autoApprovalReview/completed", completed, False)])
+        self.tell(self.translator.waiting(-1, _flag(request)))
         if msg.decision in REFUSALS:
-            self.translator.declined(question.request.call_id)
+            self.translator.declined(request.call_id)
 
     # -- listeners -------------------------------------------------------------------------------
 
@@ -180,8 +218,10 @@ class LoadedThread:
             return
         self.listeners.add(client)
         client.threads.add(self.id)
-        for question in self._questions.values():
-            question.tasks.start_soon(self._put, question, client)
+        unheard, self._unheard = self._unheard or (), None
+        for method, params, droppable in unheard:
+            client.notify(method, params, droppable=droppable)
+        self._questions.join(client)
 
     def unsubscribe(self, client: Client) -> bool:
         """Stop telling it; whether it was told before. The turn goes on."""
@@ -189,8 +229,7 @@ class LoadedThread:
             return False
         self.listeners.discard(client)
         client.threads.discard(self.id)
-        for question in self._questions.values():
-            question.withdraw(client)
+        self._questions.leave(client)
         return True
 
     async def interrupt(self, turn_id: str) -> None:
@@ -250,7 +289,7 @@ class LoadedThread:
             "cwd": self.state.cwd,
             "runtimeWorkspaceRoots": [self.state.cwd],
             "instructionSources": [],
-            "approvalPolicy": wire_approval(settings.approval_policy),
+            "approvalPolicy": wire_approval(settings.approval_policy, settings.granular),
             "approvalsReviewer": "user" if settings.approvals_reviewer is None else "auto_review",
             "sandbox": wire_sandbox(settings.sandbox_policy),
             "activePermissionProfile": None,
@@ -258,20 +297,5 @@ class LoadedThread:
         }
 
 
-class _Question:
-    """An approval request, put to every listener; the first answer counts."""
-
-    def __init__(self, request: ApprovalRequested, turn_id: str, at_ms: int) -> None:
-        self.request, self.turn_id, self.at_ms = request, turn_id, at_ms
-        self.tasks: Any = None
-        self._scopes: dict[Client, anyio.CancelScope] = {}
-
-    def scope(self, client: Client) -> anyio.CancelScope:
-        found = self._scopes[client] = anyio.CancelScope()
-        return found
-
-    def withdraw(self, client: Client | None = None) -> None:
-        """Ask no more, or this client no more."""
-        for asked, scope in self._scopes.items():
-            if client is None or asked is client:
-                scope.cancel()
+def _flag(request: Asked) -> str:
+    return "waitingOnUserInput" if isinstance(request, QuestionsAsked) else "waitingOnApproval"

@@ -15,7 +15,7 @@ from .methods import method
 from .scopes import ALONE, GLOBAL, SHARED_READ
 from .server import Reply
 from .settings import engine_for
-from .shapes import BOOLEAN, STRING, check, enum, record
+from .shapes import BOOLEAN, STRING, record, tagged
 from .wire import RpcError
 
 if TYPE_CHECKING:
@@ -24,8 +24,14 @@ if TYPE_CHECKING:
     from .client import Client
     from .server import Server
 
-KINDS = ("apiKey", "chatgpt", "chatgptDeviceCode", "chatgptAuthTokens", "amazonBedrock", "amazonBedrockAccessKeys")
-API_KEY = record({"apiKey": STRING})
+LOGIN = tagged(
+    apiKey=record({"apiKey": STRING}),
+    chatgpt=record(),
+    chatgptDeviceCode=record(),
+    chatgptAuthTokens=record(),
+    amazonBedrock=record(),
+    amazonBedrockAccessKeys=record(),
+)
 LOGINS = Kept(Logins)
 
 
@@ -37,12 +43,12 @@ async def read(server: Server, client: Client, params: Mapping[str, Any]) -> dic
     return {"account": account, "userId": None, "requiresOpenaiAuth": needed, "workspaceRouting": None}
 
 
-@method("account/login/start", record({"type": enum(*KINDS)}), scope=GLOBAL)
+@method("account/login/start", LOGIN, scope=GLOBAL)
 async def login(server: Server, client: Client, params: Mapping[str, Any]) -> Reply:
     """Keep an API key, or begin a flow by which the user signs in."""
     kind = params["type"]
     if kind == "apiKey":
-        return await _login_with_key(server, check(API_KEY, params)["apiKey"])
+        return await _login_with_key(server, params["apiKey"])
     begin = FLOWS.get(kind)
     if begin is None:
         raise RpcError(f"signing in with {kind} is not available in this build: log in with an API key")

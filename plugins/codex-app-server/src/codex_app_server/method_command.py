@@ -7,16 +7,17 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from codex_plugin_sdk import Engine, SandboxMode, SandboxPolicy, permission_profile
+from codex_plugin_sdk.remote.items import read_sandbox
 
-from .items import read_sandbox
 from .kept import Kept
 from .methods import method
+from .params import SANDBOX_POLICY
 from .paths import absolute
 from .running import Running, encoded, read_request, read_wanted
 from .scopes import ALONE, COMMAND, PROCESS
 from .server import Reply
 from .settings import engine_for
-from .shapes import BOOLEAN, INTEGER, OBJECT, STRING, Shape, array, enum, record
+from .shapes import BOOLEAN, INTEGER, STRING, Shape, array, experimental, mapping, nullable, record
 from .wire import RpcError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 EXEC, SPAWN = "command/exec", "process/spawn"
 SIZE = record({"rows": INTEGER, "cols": INTEGER})
 COMMON: dict[str, Shape] = {
-    "env": OBJECT,
+    "env": mapping(nullable(STRING)),
     "outputBytesCap": INTEGER,
     "size": SIZE,
     "streamStdin": BOOLEAN,
@@ -34,17 +35,14 @@ COMMON: dict[str, Shape] = {
     "timeoutMs": INTEGER,
     "tty": BOOLEAN,
 }
-POLICY = record(
-    {"type": enum("dangerFullAccess", "readOnly", "externalSandbox", "workspaceWrite")}, writableRoots=array(STRING)
-)
 RUN = record(
     {"command": array(STRING)},
     cwd=STRING,
     disableOutputCap=BOOLEAN,
     disableTimeout=BOOLEAN,
-    permissionProfile=STRING,
+    permissionProfile=experimental(STRING),
     processId=STRING,
-    sandboxPolicy=POLICY,
+    sandboxPolicy=SANDBOX_POLICY,
     **COMMON,
 )
 START = record({"command": array(STRING), "cwd": STRING, "processHandle": STRING}, **COMMON)

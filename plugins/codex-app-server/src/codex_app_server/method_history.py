@@ -68,7 +68,7 @@ async def revert(server: Server, client: Client, params: Mapping[str, Any]) -> R
     loaded, before = server.loaded(params["threadId"]), params["beforeTurnId"]
     if loaded.active_turn is not None:
         raise RpcError(f"turn {loaded.active_turn} is still running: interrupt it first")
-    turns = await on_shelf(lambda: [turn.id for turn in shelf(server).turns(loaded.id, "notLoaded")])
+    turns = await on_shelf(lambda: [id for id, _ in shelf(server).listed_turns(loaded.id, "notLoaded")])
     if before not in turns or loaded.ephemeral:
         raise RpcError(f"turn not found: {before}")
     recalled, listeners = loaded.wire(), list(loaded.listeners)
@@ -85,7 +85,7 @@ async def revert(server: Server, client: Client, params: Mapping[str, Any]) -> R
             originator=loaded.state.originator,
             want_deltas=True,
         )
-        again = server.open(loaded.engine, options)
+        again = await server.open_recorded(loaded.engine, options)
         again.recall({**recalled, "updatedAt": again.updated_s})
         for listener in listeners:
             again.subscribe(listener)

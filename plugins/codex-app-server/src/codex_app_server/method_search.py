@@ -17,10 +17,13 @@ from .wire import INTERNAL_ERROR, RpcError
 
 if TYPE_CHECKING:
     from .client import Client
-    from .search_index import Index
+    from .search_index import Index, Walk
     from .search_query import Hit
     from .server import Server
 
+KEPT_ROOTS, KEPT_PATHS = 4, 400_000
+"""How much is remembered after a search: the last root in any case."""
+POLL_S = 0.05
 MAX_SESSIONS = 32
 """Of one client: each keeps all paths in memory."""
 
@@ -36,6 +39,53 @@ class Searches:
 SEARCHES = Kept(Searches)
 
 
+class Walks:
+    """What was found below the roots that were searched last, so that the next search only looks for changes. Used by
+    many threads; of those that want the same root one walks, and the others wait for it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._walks: dict[str, tuple[threading.Lock, Walk]] = {}
+
+    def indexes(self, roots: Sequence[str], stop: threading.Event) -> list[Index]:
+        """An index of each root that is a folder."""
+        import os
+
+        from .search_index import roots_of
+
+        found = [self._index(root, stop) for root in roots_of([root for root in roots if os.path.isabs(root)])]
+        return [index for index in found if index is not None]
+
+    def _index(self, root: str, stop: threading.Event) -> Index | None:
+        lock, walk = self._walk(root)
+        while not lock.acquire(timeout=POLL_S):
+            if stop.is_set():
+                return None
+        try:
+            return walk.index(stop.is_set)
+        finally:
+            lock.release()
+            self._forget_some()
+
+    def _walk(self, root: str) -> tuple[threading.Lock, Walk]:
+        from .search_index import Walk
+
+        with self._lock:
+            found = self._walks.pop(root, None) or (threading.Lock(), Walk(root))
+            self._walks[root] = found  # the newest last
+            return found
+
+    def _forget_some(self) -> None:
+        with self._lock:
+            while len(self._walks) > 1 and (
+                len(self._walks) > KEPT_ROOTS or sum(walk.size for _, walk in self._walks.values()) > KEPT_PATHS
+            ):
+                del self._walks[next(iter(self._walks))]
+
+
+WALKS = Kept(Walks)
+
+
 @method("fuzzyFileSearch", record({"query": STRING, "roots": array(STRING)}, cancellationToken=STRING), scope=ALONE)
 async def search_once(server: Server, client: Client, params: Mapping[str, Any]) -> dict[str, Any]:
     """The best matches now. A search with the same token ends the one before, which then finds nothing."""
@@ -46,7 +96,8 @@ async def search_once(server: Server, client: Client, params: Mapping[str, Any])
             tokens[token].set()
         tokens[token] = stop
     try:
-        indexes = await _in_thread(lambda: _indexes(params["roots"], stop), stop)
+        walks = WALKS.of(server)
+        indexes = await _in_thread(lambda: walks.indexes(params["roots"], stop), stop)
         return {"files": await _in_thread(lambda: _hits(indexes, params["query"], stop), stop) or []}
     finally:
         if token is not None and tokens.get(token) is stop:
@@ -56,8 +107,8 @@ async def search_once(server: Server, client: Client, params: Mapping[str, Any])
 class Session:
     """Paths of some folders, and what is looked for in them: the newest query counts."""
 
-    def __init__(self, id: str, client: Client, roots: Sequence[str]) -> None:
-        self._id, self._client, self._roots = id, client, roots
+    def __init__(self, id: str, client: Client, roots: Sequence[str], walks: Walks) -> None:
+        self._id, self._client, self._roots, self._walks = id, client, roots, walks
         self._query = ""
         self._stop = threading.Event()
         self._asked = anyio.Event()
@@ -74,7 +125,7 @@ class Session:
         """Answer queries until cancelled."""
         with self.scope:
             ended = threading.Event()
-            indexes = await _in_thread(lambda: _indexes(self._roots, ended), ended)
+            indexes = await _in_thread(lambda: self._walks.indexes(self._roots, ended), ended)
             while True:
                 await self._asked.wait()
                 self._asked = anyio.Event()
@@ -107,7 +158,7 @@ async def start(server: Server, client: Client, params: Mapping[str, Any]) -> Re
         raise RpcError(f"too many fuzzy file search sessions: at most {MAX_SESSIONS} for one client")
     if id in sessions:
         sessions[id].scope.cancel()
-    session = sessions[id] = Session(id, client, roots)
+    session = sessions[id] = Session(id, client, roots, WALKS.of(server))
 
     async def then() -> None:
         try:
@@ -150,14 +201,6 @@ async def _in_thread(work: Any, stop: threading.Event) -> Any:
     except anyio.get_cancelled_exc_class():
         stop.set()
         raise
-
-
-def _indexes(roots: Sequence[str], stop: threading.Event) -> list[Index]:
-    import os
-
-    from .search_index import read_index, roots_of
-
-    return [read_index(root, stop.is_set) for root in roots_of([root for root in roots if os.path.isabs(root)])]
 
 
 def _hits(indexes: Sequence[Index], query: str, stop: threading.Event) -> list[dict[str, Any]] | None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from codex_plugin_sdk import codex_home
+import anyio
+
+from codex_plugin_sdk import ConfigError, codex_home
 
 from .methods import method
 from .server import Reply
@@ -41,9 +44,14 @@ async def initialize(server: Server, client: Client, params: Mapping[str, Any]) 
         f" ({client.name}; {client.version})"
     )
 
+    async def warn() -> None:
+        for warning in await anyio.to_thread.run_sync(config_warnings, server):
+            client.notify("configWarning", warning)
+
     async def then() -> None:
         status = {"status": "disabled", "serverName": system.nodename, "installationId": "", "environmentId": None}
         client.notify("remoteControl/status/changed", status)
+        server.start(warn)  # not awaited: the client's first request need not wait for it
 
     result = {
         "userAgent": agent,
@@ -52,3 +60,22 @@ async def initialize(server: Server, client: Client, params: Mapping[str, Any]) 
         "platformOs": platform,
     }
     return Reply(result, then)
+
+
+def config_warnings(server: Server) -> list[dict[str, Any]]:
+    """What is wrong with the configuration of the server's own folder, as params of `configWarning`."""
+    try:
+        config = server.invocation.load_config(cwd=os.getcwd())
+    except ConfigError as error:
+        warning = {"summary": "The configuration cannot be used: no thread will start.", "details": error.message}
+        return [{**warning, **_place(error.where or "")}]
+    return [{"summary": text, "details": None, **_place(text)} for text in config.notices]
+
+
+def _place(where: str) -> dict[str, Any]:
+    """File and line of what begins with FILE:LINE or FILE:LINE:COLUMN; empty for anything else."""
+    found = re.match(r"(/[^:]*):(\d+)(?::(\d+))?", where)
+    if found is None:
+        return {}
+    position = {"line": int(found[2]), "column": int(found[3] or 1)}
+    return {"path": found[1], "range": {"start": position, "end": position}}

@@ -11,7 +11,7 @@ from .anchors import page_of_stream, read_limit
 from .methods import method
 from .scopes import SHARED_READ, THREAD
 from .server import Reply, check_thread_id
-from .shapes import BOOLEAN, INTEGER, OBJECT, STRING, array, enum, record, union
+from .shapes import BOOLEAN, INTEGER, OBJECT, STRING, array, enum, experimental, record, union
 from .shelf import live_turns, on_shelf, require_turns, shelf, turn_entry
 from .stored import KINDS, asks_for_nothing, wanted
 from .wire import RpcError
@@ -35,10 +35,10 @@ LIST = record(
     modelProviders=array(STRING),
     originators=array(STRING),
     excludedThreadIds=array(STRING),
-    parentThreadId=STRING,
-    ancestorThreadId=STRING,
-    attachedToThreadId=STRING,
-    projectId=STRING,
+    parentThreadId=experimental(STRING),
+    ancestorThreadId=experimental(STRING),
+    attachedToThreadId=experimental(STRING),
+    projectId=experimental(STRING),
     sectionId=STRING,
     searchTerm=STRING,
     sourceKinds=array(enum(*KINDS)),
@@ -115,11 +115,11 @@ async def turns_page(server: Server, thread_id: str, params: Mapping[str, Any], 
     limit = read_limit(params, TURNS_A_PAGE, MOST_TURNS)
 
     def look() -> dict[str, Any]:
-        turns = ((turn.id, turn) for turn in shelf(server).turns(thread_id, view, live_turns(loaded)))
+        turns = shelf(server).listed_turns(thread_id, view, live_turns(loaded))
         descending = params.get("sortDirection") != "asc"
         page, following, back = page_of_stream(turns, "turns", params.get("cursor"), limit, descending=descending)
         return {
-            "data": [turn_entry(turn, view) for turn in page],
+            "data": [turn_entry(read_turn(), view) for read_turn in page],
             "nextCursor": following,
             "backwardsCursor": back,
         }
@@ -135,7 +135,7 @@ async def turns_page(server: Server, thread_id: str, params: Mapping[str, Any], 
         limit=INTEGER,
         sortDirection=DIRECTION,
         turnId=STRING,
-        deferOutput=record(commandExecution=BOOLEAN, mcpToolCall=BOOLEAN),
+        deferOutput=record(commandExecution=experimental(BOOLEAN), mcpToolCall=experimental(BOOLEAN)),
     ),
     scope=THREAD,
 )
@@ -148,8 +148,8 @@ async def list_items(server: Server, client: Client, params: Mapping[str, Any]) 
         cursor = f"items:at:{cursor['itemId']}"
 
     def look() -> dict[str, Any]:
-        turns = shelf(server).turns(thread_id, live=live_turns(loaded))
-        chosen = (turn for turn in turns if params.get("turnId") in (None, turn.id))
+        turns = shelf(server).listed_turns(thread_id, "full", live_turns(loaded))
+        chosen = (read_turn() for id, read_turn in turns if params.get("turnId") in (None, id))
         entries = ((id, (turn, item)) for turn in chosen for id, item in list(turn.items.items()))
         descending = params.get("sortDirection") == "desc"
         page, following, back = page_of_stream(entries, "items", cursor, limit, descending=descending)
@@ -175,8 +175,9 @@ async def read_items(server: Server, client: Client, params: Mapping[str, Any]) 
     loaded = await require_turns(server, thread_id)
 
     def look() -> dict[str, Any]:
-        for turn in shelf(server).turns(thread_id, live=live_turns(loaded)):
-            if turn.id == params["turnId"]:
+        for id, read_turn in shelf(server).listed_turns(thread_id, "full", live_turns(loaded)):
+            if id == params["turnId"]:
+                turn = read_turn()
                 return {"data": [item_entry(turn, turn.items[id], {}) for id in ids if id in turn.items]}
         return {"data": []}
 
@@ -265,7 +266,11 @@ async def set_name(server: Server, client: Client, params: Mapping[str, Any]) ->
     return Reply({}, _then(server, "thread/name/updated", thread_id, threadName=name))
 
 
-@method("thread/metadata/update", record({"threadId": STRING}, gitInfo=OBJECT, projectId=STRING), scope=THREAD)
+@method(
+    "thread/metadata/update",
+    record({"threadId": STRING}, gitInfo=OBJECT, projectId=experimental(STRING)),
+    scope=THREAD,
+)
 async def update_metadata(server: Server, client: Client, params: Mapping[str, Any]) -> dict[str, Any]:
     """Correct the git facts of a thread: null forgets one, one left out stays."""
     thread_id, given = params["threadId"], params.get("gitInfo")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from codex_plugin_sdk import Compact, ThreadOptions, ThreadSummary
 
+from .dynamic_tools import META as DYNAMIC_TOOLS
+from .dynamic_tools import read_specs
 from .goals import goal_of
 from .loaded import LoadedThread
 from .method_stored import turns_page
@@ -15,7 +17,7 @@ from .methods import method
 from .scopes import ALONE, SHARED_READ, THREAD
 from .server import Reply, check_thread_id
 from .settings import engine_for, folder
-from .shapes import ANY, BOOLEAN, INTEGER, OBJECT, STRING, array, enum, record, union
+from .shapes import ANY, BOOLEAN, INTEGER, OBJECT, STRING, array, enum, experimental, record, union
 from .shelf import live_turns, on_shelf, shelf
 from .wire import RpcError
 
@@ -35,29 +37,29 @@ SETTINGS: dict[str, Any] = {
     "approvalPolicy": APPROVAL,
     "approvalsReviewer": enum("user", "auto_review", "guardian_subagent"),
     "sandbox": SANDBOX_MODE,
-    "permissions": STRING,
+    "permissions": experimental(STRING),
     "config": OBJECT,
     "baseInstructions": STRING,
     "developerInstructions": STRING,
     "serviceTier": STRING,
 }
-START = record(ephemeral=BOOLEAN, **SETTINGS)
+START = record(ephemeral=BOOLEAN, dynamicTools=experimental(array(OBJECT)), **SETTINGS)
 FIRST_PAGE = record(limit=INTEGER, sortDirection=enum("asc", "desc"), itemsView=enum("notLoaded", "summary", "full"))
 RESUME = record(
     {"threadId": STRING},
-    path=STRING,
+    path=experimental(STRING),
     excludeTurns=BOOLEAN,
-    history=array(ANY),
-    initialTurnsPage=FIRST_PAGE,
+    history=experimental(array(ANY)),
+    initialTurnsPage=experimental(FIRST_PAGE),
     **SETTINGS,
 )
 FORK = record(
     {"threadId": STRING},
-    path=STRING,
+    path=experimental(STRING),
     ephemeral=BOOLEAN,
     excludeTurns=BOOLEAN,
     lastTurnId=STRING,
-    beforeTurnId=STRING,
+    beforeTurnId=experimental(STRING),
     **SETTINGS,
 )
 ONE = record({"threadId": STRING})
@@ -68,14 +70,22 @@ async def start(server: Server, client: Client, params: Mapping[str, Any]) -> Re
     """A new thread."""
     cwd = folder(params)
     engine = engine_for(server.invocation, params, cwd)
+    brought = params.get("dynamicTools") or ()
+    if brought and not client.experimental:
+        raise RpcError("thread/start.dynamicTools requires experimentalApi capability")
+    specs = read_specs(brought)
     options = ThreadOptions(
         cwd=cwd,
         ephemeral=bool(params.get("ephemeral")),
         source=SOURCE,
         originator=_originator(client),
         want_deltas=True,
+        answers_questions=True,
+        meta={DYNAMIC_TOOLS: brought} if brought else {},
     )
-    return _opened(client, server.open(engine, options), announce=True)
+    loaded = server.open(engine, options)
+    loaded.bring(client, specs)
+    return _opened(client, loaded, announce=True)
 
 
 @method("thread/resume", RESUME, scope=THREAD)
@@ -95,10 +105,16 @@ async def resume(server: Server, client: Client, params: Mapping[str, Any]) -> R
         cwd = folder(params, _still_there(summary.cwd))
         engine = engine_for(server.invocation, params, cwd)
         options = ThreadOptions(
-            cwd=cwd, resume=summary.thread_id, source=SOURCE, originator=_originator(client), want_deltas=True
+            cwd=cwd,
+            resume=summary.thread_id,
+            source=SOURCE,
+            originator=_originator(client),
+            want_deltas=True,
+            answers_questions=True,
         )
-        loaded = server.open(engine, options)
+        loaded = await server.open_recorded(engine, options)
         loaded.recall(recorded)
+        loaded.bring(client, read_specs(summary.meta.get(DYNAMIC_TOOLS) or ()))
     page = params.get("initialTurnsPage")
     more: dict[str, Any] = {}
     if page is not None:
@@ -116,6 +132,7 @@ async def fork(server: Server, client: Client, params: Mapping[str, Any]) -> Rep
         raise RpcError("`beforeTurnId` cannot be combined with `lastTurnId`")
     summary, recorded = await _recorded(server, params)
     before, spoken = await _fork_before(server, summary.thread_id, params)
+    brought = summary.meta.get(DYNAMIC_TOOLS) or ()
     cwd = folder(params, _still_there(summary.cwd))
     engine = engine_for(server.invocation, params, cwd)
     options = ThreadOptions(
@@ -126,8 +143,11 @@ async def fork(server: Server, client: Client, params: Mapping[str, Any]) -> Rep
         source=SOURCE,
         originator=_originator(client),
         want_deltas=True,
+        answers_questions=True,
+        meta={DYNAMIC_TOOLS: brought} if brought else {},
     )
-    loaded = server.open(engine, options)
+    loaded = await server.open_recorded(engine, options)
+    loaded.bring(client, read_specs(brought))
     loaded.forked_from = summary.thread_id
     loaded.name = recorded["name"]
     loaded.preview = recorded["preview"] if spoken else ""
@@ -227,7 +247,7 @@ async def _fork_before(server: Server, thread_id: str, params: Mapping[str, Any]
     last, before = params.get("lastTurnId"), params.get("beforeTurnId")
     if not last and not before:
         return None, True
-    ids = await on_shelf(lambda: [turn.id for turn in shelf(server).turns(thread_id, "notLoaded")])
+    ids = await on_shelf(lambda: [id for id, _ in shelf(server).listed_turns(thread_id, "notLoaded")])
     wanted = last or before
     if wanted not in ids:
         raise RpcError(f"turn not found: {wanted}")

@@ -15,14 +15,15 @@ from codex_plugin_sdk import (
     UserTurn,
     local_image,
 )
+from codex_plugin_sdk.remote.items import read_sandbox
 
-from .items import read_sandbox
 from .method_thread import APPROVAL
 from .methods import method
+from .params import SANDBOX_POLICY, USER_INPUT
 from .scopes import THREAD
 from .server import Reply
 from .settings import folder
-from .shapes import ANY, OBJECT, STRING, array, record
+from .shapes import ANY, STRING, array, record
 from .translate import TurnRecord
 from .wire import RpcError
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from .server import Server
 
 MAX_INPUT_CHARS = 1_048_576
-INPUT = array(record({"type": STRING}, text=STRING, url=STRING, path=STRING, name=STRING))
+INPUT = array(USER_INPUT)
 START = record(
     {"threadId": STRING, "input": INPUT},
     cwd=STRING,
@@ -39,7 +40,7 @@ START = record(
     effort=STRING,
     summary=STRING,
     approvalPolicy=APPROVAL,
-    sandboxPolicy=OBJECT,
+    sandboxPolicy=SANDBOX_POLICY,
     outputSchema=ANY,
 )
 STEER = record({"threadId": STRING, "input": INPUT, "expectedTurnId": STRING})
@@ -82,6 +83,9 @@ async def steer(server: Server, client: Client, params: Mapping[str, Any]) -> di
         raise RpcError("no active turn to steer")
     if active != expected:
         raise RpcError(f"expected active turn id `{expected}` but found `{active}`")
+    if loaded.reviewing:
+        text, kind = "cannot steer a review turn", {"activeTurnNotSteerable": {"turnKind": "review"}}
+        raise RpcError(text, data={"message": text, "codexErrorInfo": kind, "additionalDetails": None})
     await loaded.submit(Steer(input=read_input(params["input"], loaded.state.cwd)))
     return {"turnId": active}
 
@@ -104,22 +108,12 @@ def read_input(given: Sequence[Mapping[str, Any]], cwd: str) -> tuple[UserInput,
 def _part(part: Mapping[str, Any], cwd: str) -> UserInput:
     match part["type"]:
         case "text":
-            return TextInput(text=_member(part, "text"))
+            return TextInput(text=part["text"])
         case "image":
-            return ImageInput(url=_member(part, "url"))
+            return ImageInput(url=part["url"])
         case "localImage":
-            return local_image(_member(part, "path"), cwd)
+            return local_image(part["path"], cwd)
         case "skill":
-            return TextInput(text=f"${_member(part, 'name')}")
-        case "mention":
-            return TextInput(text=f"@{_member(part, 'path')}")
-        case kind:
-            known = ", ".join(f"`{word}`" for word in ("text", "image", "localImage", "skill", "mention"))
-            raise RpcError(f"Invalid request: unknown variant `{kind}`, expected one of {known}")
-
-
-def _member(part: Mapping[str, Any], name: str) -> str:
-    found = part.get(name)
-    if not isinstance(found, str):
-        raise RpcError(f"Invalid request: missing field `{name}`")
-    return found
+            return TextInput(text=f"${part['name']}")
+        case _:
+            return TextInput(text=f"@{part['path']}")

@@ -52,6 +52,7 @@ MODULES = (
     "method_session",
     "method_thread",
     "method_turn",
+    "method_review",
     "method_stored",
     "method_history",
     "method_goal",
@@ -64,5 +65,6 @@ MODULES = (
     "method_search",
     "method_command",
     "method_feedback",
+    "method_skills",
 )
 """Where methods are; in the order of the documentation."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio
 
-from .wire import encode
+from .wire import encode, warning
 
 MAX_BYTES = 16 * 1024 * 1024
 """Beyond this, notifications that only stream are dropped."""
@@ -55,7 +55,7 @@ class Outbox:
         """Tell of the gap before what comes behind it."""
         text = f"{self._dropped} notifications were dropped, because they were not read fast enough"
         self._dropped = 0
-        self._append(encode({"method": "warning", "params": {"threadId": None, "message": text}}))
+        self._append(encode(warning(text)))
 
     def close(self) -> None:
         """No more will be put; what waits may still be taken."""

@@ -14,6 +14,7 @@ from codex_plugin_sdk import UserError
 from . import daemon
 from .stdio import next_line, stdin_reader, write
 from .unix import MAX_PATH_BYTES, address_of
+from .wire import Refused, encode, refusal
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
@@ -46,7 +47,7 @@ async def _join(path: str) -> None:
         first = await next_line(stdin)
         if first is None:
             return
-        if first.startswith(HTTP):
+        if isinstance(first, bytes) and first.startswith(HTTP):
             await _join_bytes(path, first, stdin, output)
         else:
             await _join_lines(path, first, stdin, output)
@@ -79,31 +80,38 @@ async def _join_bytes(path: str, first: bytes, stdin: asyncio.StreamReader, outp
         tasks.cancel_scope.cancel()
 
 
-async def _join_lines(path: str, first: bytes, stdin: asyncio.StreamReader, output: int) -> None:
+async def _join_lines(path: str, first: bytes | Refused, stdin: asyncio.StreamReader, output: int) -> None:
     from websockets.asyncio.client import unix_connect
 
+    lock = anyio.Lock()
     async with (
         unix_connect(path, uri="ws://localhost/", max_size=None, compression=None, ping_interval=None) as socket,
         anyio.create_task_group() as tasks,
     ):
 
         async def forth() -> None:
-            line: bytes | None = first
+            line: bytes | Refused | None = first
             while line is not None:
-                await socket.send(line.strip(), text=True)
+                if isinstance(line, Refused):
+                    async with lock:
+                        await write(output, encode(refusal(line)) + b"\n")
+                else:
+                    await socket.send(line.strip(), text=True)
                 line = await next_line(stdin)
             await socket.close()
 
         tasks.start_soon(forth)
-        await _back(socket, output)
+        await _back(socket, output, lock)
         tasks.cancel_scope.cancel()
 
 
-async def _back(socket: ClientConnection, output: int) -> None:
+async def _back(socket: ClientConnection, output: int, lock: anyio.Lock) -> None:
     from websockets.exceptions import ConnectionClosed
 
     try:
         while True:
-            await write(output, await socket.recv(decode=False) + b"\n")
+            data = await socket.recv(decode=False) + b"\n"
+            async with lock:
+                await write(output, data)
     except ConnectionClosed:
         return

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from bisect import insort
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from heapq import heapify, heappop, heappush
 from itertools import islice
 
 from .search_index import Part, Stop
-from .search_score import BOUNDARY, GAP, HUMP, MATCH, START, Found, score
+from .search_score import BOUNDARY, GAP, GAP_MORE, HUMP, MATCH, START, Found, fold, score
 
-SCORE_ALL = 2000
+SCORE_ALL = 1000
 """Up to so many matches are all scored."""
 MOST_NAMES, MOST_PATHS = 20_000, 4_000
 """Of more matches, those that have two gaps or more are scored up to here only, in order of their paths."""
@@ -24,6 +25,9 @@ STEP = 256
 _NO_WORD = r"[\W_]"
 _WIDE = 64
 """Gaps longer than this are not told apart."""
+_WIDTHS = ((1, 1), (2, 2), (3, 4), (5, 8), (9, _WIDE), (_WIDE + 1, 0))
+"""Gaps are looked for by their width, the narrow ones first, since they are the dear ones."""
+_SHAPES: dict[str, Mapping[int, str]] = {}
 
 
 class Stopped(Exception):
@@ -42,6 +46,9 @@ class Best:
         self._seen: set[int] = set()
         self._kept: list[tuple[int, int, tuple[int, ...]]] = []
         self._known: dict[str, Found | None] = {}
+        self._shape = _shape_of(query)
+        self._blob, self._cased = part.blob, part.cased
+        self._places: Sequence[int] | None = None  # of the texts in `_blob`, where it holds not all
 
     def skip(self, places: Sequence[int]) -> None:
         """Leave these out."""
@@ -59,20 +66,36 @@ class Best:
             return self._result()
         if self._full():
             return self._result()
-        few = list(islice(self._lines(_in_order(query)), SCORE_ALL + 1))
-        if len(few) <= SCORE_ALL:
-            self._score(few)
+        fitting = list(self._lines(_in_order(query)))
+        if len(fitting) <= SCORE_ALL:
+            self._score(fitting)
             return self._result()
-        for ceiling, left, right in self._kinds():
-            room = self._room(ceiling)
-            if room < 0:
-                break
-            gap = f"[^\\n]{{1,{room + 1}}}?" if right and room < _WIDE else "[^\\n]+?" if right else ""
-            self._take(left + gap + right)
-        two_gaps = _run(START, len(query), first=True) - 2 * GAP - (2 if self._at_start else 0)
+        self._narrow(fitting)
+        kinds = self._kinds()
+        while kinds and self._room(-kinds[0][0]) >= 0:
+            cost, left, right, width = heappop(kinds)
+            if not right:
+                self._take(left)
+            elif width < 0:  # does it occur at all?
+                if re.search(f"{left}[^\\n]+?{right}", self._blob):
+                    heappush(kinds, (cost, left, right, 0))
+            else:
+                least, most = _WIDTHS[width]
+                self._take(f"{left}[^\\n]{{{least},{most or ''}}}?{right}")
+                if most:
+                    heappush(kinds, (cost + (most + 1 - least) * GAP_MORE, left, right, width + 1))
+        two_gaps = _run(START, len(query), START, first=True) - 2 * GAP - (2 if self._at_start else 0)
         if len(query) > 2 and self._room(two_gaps) >= 0:
-            self._score(islice(self._lines(_in_order(query)), self._most))
+            self._score(fitting[: self._most])
         return self._result()
+
+    def _narrow(self, fitting: Sequence[int]) -> None:
+        """Look at these texts only, from now on."""
+        part = self._part
+        if len(fitting) * 2 < len(part.texts):
+            self._blob = "\n".join(["", *(part.folded[place] for place in fitting), ""])
+            self._cased = "\n".join(["", *(part.texts[place] for place in fitting), ""])
+            self._places = fitting
 
     def _room(self, ceiling: int) -> int:
         """By how much a match may stay below the ceiling and still count; below 0: none counts."""
@@ -102,17 +125,18 @@ class Best:
 
     def _lines(self, pattern: str, *, cased: bool = False) -> Iterator[int]:
         """Places of the texts in which a pattern is found, each once."""
-        blob, line, before = self._part.cased if cased else self._part.blob, 0, 0
+        blob, line, before = self._cased if cased else self._blob, 0, 0
+        places = self._places
         for number, match in enumerate(re.finditer(f"{pattern}[^\\n]*+", blob)):
             if not number % STEP and self._stop():
                 raise Stopped
             start = match.start()
             line += blob.count("\n", before, start)
             before = start
-            yield line - 1
+            yield line - 1 if places is None else places[line - 1]
 
     def _score(self, places: Iterable[int]) -> None:
-        part, known = self._part, self._known
+        part, known, shape = self._part, self._known, self._shape
         kept, limit = self._kept, self._limit
         for number, place in enumerate(places):
             if place in self._seen:
@@ -120,11 +144,11 @@ class Best:
             self._seen.add(place)
             if not number % STEP and self._stop():
                 raise Stopped
-            text = part.texts[place]
+            text = part.texts[place].translate(shape)
             if text in known:
                 found = known[text]
             else:
-                found = known[text] = score(text, part.folded[place], self._query)
+                found = known[text] = score(text, fold(text), self._query)
             if found is None:
                 continue
             if len(kept) < limit or (-found[0], place) < kept[limit - 1][:2]:
@@ -132,23 +156,26 @@ class Best:
                 if len(kept) > 2 * limit:
                     del kept[limit:]
 
-    def _kinds(self) -> list[tuple[int, str, str]]:
-        """Matches in one run or with one gap: at most how dear they are, and patterns for what is before and behind the
-        gap; the dearest first. The rest has two gaps or more, and comes when all of these have."""
+    def _kinds(self) -> list[tuple[int, str, str, int]]:
+        """Matches in one run or with one gap, as a heap: at most how dear they are (negative), patterns for what is
+        before and behind the gap, and how wide it is (a place in `_WIDTHS`). The rest has two gaps or more, and comes
+        when all of these have."""
         query, count = self._query, len(self._query)
+        inner = START if "/" in query else BOUNDARY
         humps = {char: self._worth_anywhere(char) for char in set(query)}
         found = []
         for worth, where in ((START, self._front), (BOUNDARY, _NO_WORD), (humps[query[0]], "")):
-            found.append((_run(worth, count, first=True), _behind(where, query), ""))
+            found.append((-_run(worth, count, inner, first=True), _behind(where, query), "", -1))
             for cut in range(1, count):
                 left, right = query[:cut], query[cut:]
-                if left not in self._part.blob or right not in self._part.blob:
+                if left not in self._blob or right not in self._blob:
                     continue
                 seconds = ((START, self._front), (BOUNDARY, _NO_WORD), (humps[right[0]], ""))
                 for more, place in seconds[self._at_start :]:
-                    ceiling = _run(worth, cut, first=True) - GAP + _run(more, count - cut, first=False)
-                    found.append((ceiling, _behind(where, left), _behind(place, right)))
-        return sorted(found, key=lambda kind: -kind[0])
+                    ceiling = _run(worth, cut, inner, first=True) - GAP + _run(more, count - cut, inner, first=False)
+                    found.append((-ceiling, _behind(where, left), _behind(place, right), -1))
+        heapify(found)
+        return found
 
     def _worth_anywhere(self, char: str) -> int:
         """At most what a character is worth that neither begins a word nor a path's part."""
@@ -157,7 +184,7 @@ class Best:
         if char.isdigit() or not char.isascii():
             return HUMP
         upper = char.upper()
-        return HUMP if re.search(_behind(r"[^\W\dA-Z_]", upper), self._part.cased) else 0
+        return HUMP if re.search(_behind(r"[^\W\dA-Z_]", upper), self._cased) else 0
 
 
 def _behind(place: str, text: str) -> str:
@@ -166,10 +193,31 @@ def _behind(place: str, text: str) -> str:
     return f"{literal}(?<={place}{literal})" if place else literal
 
 
-def _run(worth: int, count: int, *, first: bool) -> int:
-    """At most what a run is worth. Within it another word may begin, which makes what follows dearer."""
-    inner = max(worth, BOUNDARY)
+def _run(worth: int, count: int, inner: int, *, first: bool) -> int:
+    """At most what a run is worth. Within it another word may begin, worth `inner`, which makes what follows dearer."""
+    inner = max(worth, inner)
     return MATCH + worth * (2 if first else 1) + (count - 1) * (MATCH + inner)
+
+
+def _shape_of(query: str) -> Mapping[int, str]:
+    """A table for `str.translate` that makes texts alike which score alike: plain characters that are not in the query
+    become one of their kind, so that few different texts are left to be scored."""
+    found = _SHAPES.get(query)
+    if found is None:
+        kept = set(query) | set(query.upper())
+        plain = (chr(code) for code in range(128) if chr(code) not in kept and chr(code) != "/")
+        found = {ord(char): _like(char, kept) for char in plain}
+        if len(_SHAPES) > STEP:
+            _SHAPES.clear()
+        _SHAPES[query] = found
+    return found
+
+
+def _like(char: str, kept: set[str]) -> str:
+    """The first plain character of the same kind that is not in the query; the same length, the same bonuses."""
+    kinds = ("0123456789", "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    kind = next((kind for kind in kinds if char in kind), "".join(c for c in map(chr, range(128)) if not c.isalnum()))
+    return next(other for other in kind if other not in kept and other != "/")  # at least `char` itself
 
 
 def _in_order(query: str) -> str:

@@ -6,22 +6,31 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.lowlevel
 
-from codex_plugin_sdk import CodexError, Engine, Invocation, ThreadOptions, __version__
+from codex_plugin_sdk import Engine, Invocation, ThreadOptions, __version__
 
+from .accept import require_files
 from .client import Client
+from .faults import log, told
 from .loaded import LoadedThread
 from .methods import METHODS, Method, load_all
 from .scopes import Ticket, Turnstiles
 from .shapes import check
-from .wire import INTERNAL_ERROR, OVERLOADED, Answer, Incoming, Notification, Request, RpcError, decode
+from .unserved import not_served
+from .wire import OVERLOADED, Answer, Incoming, Refused, Request, RpcError, decode, refusal
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
 MAX_OPEN_REQUESTS = 1024
 """Of one client; more are refused with `OVERLOADED`."""
+MAX_OPEN_BYTES = 128 * 1024 * 1024
+"""Of one client, in the requests that are open, as they were sent; more are refused with `OVERLOADED`."""
 RETRY_AFTER_MS = 250
+TAKE_AT_ONCE = 64
+"""Messages of a client that sends without a pause, until others have their turn."""
+MAX_SHOWN_CHARS = 200
 HANDSHAKE = "initialize"
 
 
@@ -78,14 +87,13 @@ class Server:
     async def _read(
         self, client: Client, receive: Callable[[], Awaitable[bytes | str | Incoming | None]], tasks: TaskGroup
     ) -> None:
-        open_requests = 0
+        load, taken = _Load(), 0
 
-        async def carry_out(request: Request, method: Method, ticket: Ticket) -> None:
-            nonlocal open_requests
+        async def carry_out(request: Request, size: int, method: Method, ticket: Ticket) -> None:
             try:
                 await self._carry_out(client, request, method, ticket)
             finally:
-                open_requests -= 1
+                load.less(size)
 
         async def until_gone() -> None:
             await client.gone.wait()
@@ -93,35 +101,43 @@ class Server:
 
         tasks.start_soon(until_gone)
         while (data := await receive()) is not None:
-            found = decode(data) if isinstance(data, bytes | str) else data
+            taken += 1
+            if taken % TAKE_AT_ONCE == 0:
+                await anyio.lowlevel.checkpoint()
+            found, size = (decode(data), len(data)) if isinstance(data, bytes | str) else (data, 0)
             match found:
                 case Answer():
                     client.take_answer(found)
                 case Request():
-                    method = self._admitted(client, found, open_requests)
+                    method = self._admitted(client, found, load, size)
                     if method is not None:
-                        open_requests += 1
+                        load.more(size)
                         ticket = self.turnstiles.ticket(method.scope, found.params or {})
                         if method.name == HANDSHAKE:  # what comes right behind it counts on it
-                            await carry_out(found, method, ticket)
+                            await carry_out(found, size, method, ticket)
                         else:
-                            tasks.start_soon(carry_out, found, method, ticket)
-                case Notification() | None:
+                            tasks.start_soon(carry_out, found, size, method, ticket)
+                case Refused() if found.id is not None or client.initialized:
+                    client.send(refusal(found))
+                case _:
                     continue
 
-    def _admitted(self, client: Client, request: Request, open_requests: int) -> Method | None:
+    def _admitted(self, client: Client, request: Request, load: _Load, size: int) -> Method | None:
         """The method, with params that fit; else the request is refused, and None."""
         try:
             method = METHODS.get(request.method)
             if method is None:
+                if (unserved := not_served(request.method)) is not None:
+                    raise unserved if client.initialized else RpcError("Not initialized")
                 known = ", ".join(f"`{name}`" for name in METHODS)
-                raise RpcError(f"Invalid request: unknown variant `{request.method}`, expected one of {known}")
+                shown = request.method[:MAX_SHOWN_CHARS]
+                raise RpcError(f"Invalid request: unknown variant `{shown}`, expected one of {known}")
             if not client.initialized and method.name != HANDSHAKE:
                 raise RpcError("Not initialized")
             check(method.params, {} if request.params is None else request.params)
             if method.experimental and not client.experimental:
                 raise RpcError(f"{method.name} requires experimentalApi capability")
-            if open_requests >= MAX_OPEN_REQUESTS:
+            if load.is_too_much_with(size):
                 data = {"retryable": True, "retryAfterMs": RETRY_AFTER_MS}
                 raise RpcError("Server overloaded; retry later.", OVERLOADED, data)
         except RpcError as error:
@@ -130,23 +146,21 @@ class Server:
         return method
 
     async def _carry_out(self, client: Client, request: Request, method: Method, ticket: Ticket) -> None:
+        answered = False
         try:
             async with ticket:
                 result = await method.run(self, client, request.params or {})
                 reply = result if isinstance(result, Reply) else Reply(result)
                 client.answer(request.id, reply.result)
+                answered = True
                 if reply.then is not None:
                     await reply.then()
-        except RpcError as error:
-            client.refuse(request.id, error)
-        except CodexError as error:
-            hint = f" ({error.hint})" if error.hint else ""
-            client.refuse(request.id, RpcError(f"{error.message}{hint}"))
-        except Exception as error:
-            import logging
-
-            logging.getLogger("codex.app_server").error("%s failed", request.method, exc_info=error)
-            client.refuse(request.id, RpcError(f"internal error: {type(error).__name__}: {error}", INTERNAL_ERROR))
+        except Exception as error:  # noqa: BLE001 - the client is told, and `told` logs
+            refused = told(error, request.method)
+            if answered:  # and a request has one answer
+                client.notify("warning", {"threadId": None, "message": f"{request.method}: {refused.message}"})
+            else:
+                client.refuse(request.id, refused)
 
     # -- threads ---------------------------------------------------------------------------------
 
@@ -161,9 +175,20 @@ class Server:
                     loaded.close()
 
     def open(self, engine: Engine, options: ThreadOptions) -> LoadedThread:
-        """Open a thread. Raises `CodexError` for what stands in the way."""
+        """Open a thread. Raises `CodexError` for what stands in the way, `RpcError` when files are short."""
         assert self._tasks is not None
+        require_files()
         loaded = LoadedThread(self, engine, engine.prepare(options), ephemeral=options.ephemeral)
+        self.threads[loaded.id] = loaded
+        self._tasks.start_soon(loaded.run)
+        return loaded
+
+    async def open_recorded(self, engine: Engine, options: ThreadOptions) -> LoadedThread:
+        """As `open`, for a thread with a past: reading it takes a while, and others go on meanwhile."""
+        assert self._tasks is not None
+        require_files()
+        opened = await anyio.to_thread.run_sync(engine.prepare, options)
+        loaded = LoadedThread(self, engine, opened, ephemeral=options.ephemeral)
         self.threads[loaded.id] = loaded
         self._tasks.start_soon(loaded.run)
         return loaded
@@ -182,14 +207,40 @@ class Server:
             del self.threads[loaded.id]
 
     def start(self, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run something beside the requests, until the server ends."""
+        """Run something beside the requests, until the server ends. What goes wrong is logged and hurts no one."""
         assert self._tasks is not None
-        self._tasks.start_soon(run)
+
+        async def guarded() -> None:
+            try:
+                await run()
+            except Exception as error:  # noqa: BLE001 - threads and clients go on
+                log("what was started beside the requests failed", error)
+
+        self._tasks.start_soon(guarded)
 
     def tell_all(self, method: str, params: Mapping[str, Any]) -> None:
         """Notify every client."""
         for client in self.clients:
             client.notify(method, params)
+
+
+class _Load:
+    """What one client has asked for and not got yet."""
+
+    def __init__(self) -> None:
+        self._count = self._bytes = 0
+
+    def is_too_much_with(self, size: int) -> bool:
+        """Whether another request of so many bytes is too much. A single one never is."""
+        return self._count >= MAX_OPEN_REQUESTS or (self._count > 0 and self._bytes + size > MAX_OPEN_BYTES)
+
+    def more(self, size: int) -> None:
+        self._count += 1
+        self._bytes += size
+
+    def less(self, size: int) -> None:
+        self._count -= 1
+        self._bytes -= size
 
 
 def check_thread_id(thread_id: str) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import anyio
 
-from codex_plugin_sdk import Engine, RolloutLibrary, RolloutStore, ThreadSummary
+from codex_plugin_sdk import Engine, RolloutLibrary, RolloutLine, RolloutStore, RolloutTurns, ThreadSummary
 
-from .history import read_turns, seen_items
+from .history import read_head, read_turns, seen_items
 from .notes import Notes
 from .server import check_thread_id
 from .stored import NOT_LOADED, stored_thread
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from .server import Server
 
 T = TypeVar("T")
+TELLING = frozenset({"session_meta", "event_msg"})
+"""Types of the lines that `read_turns` looks at."""
 
 
 class Shelf:
@@ -67,8 +71,57 @@ class Shelf:
         """All turns: those of the rollout, then those that this server has seen itself (`live`)."""
         seen = {turn.id for turn in live}
         if self.find(thread_id) is not None:
-            yield from (turn for turn in read_turns(self.store.read(thread_id), view) if turn.id not in seen)
+            yield from (turn for turn in read_turns(self._told(thread_id), view) if turn.id not in seen)
         yield from live
+
+    def _told(self, thread_id: str) -> Iterator[RolloutLine]:
+        """The lines of a rollout that tell its turns."""
+        if isinstance(self.store, RolloutTurns):
+            head = next(self.store.read_part(thread_id, 0), None)
+            if head is not None and b'"history_base"' not in head.payload:
+                return self.store.read_part(thread_id, 0, types=TELLING)
+        return self.store.read(thread_id)
+
+    def listed_turns(
+        self, thread_id: str, view: str, live: Sequence[TurnRecord] = ()
+    ) -> Iterator[tuple[str, Callable[[], TurnRecord]]]:
+        """Ids of all turns in order, and how to get each: where the store knows the places of turns, only what is
+        asked for is read."""
+        places = self._places(thread_id, live)
+        if places is None:
+            yield from ((turn.id, partial(_same, turn)) for turn in self.turns(thread_id, view, live))
+            return
+        head = read_head(self._turn_store().read_part(thread_id, 0, places[0][1]))
+        seen = {turn.id for turn in live}
+        ends = [begin for _, begin in places[1:]]
+        for (id, begin), end in zip_longest(places, ends):
+            if id not in seen:
+                yield id, partial(self._turn_at, thread_id, view, head, begin, end)
+        yield from ((turn.id, partial(_same, turn)) for turn in live)
+
+    def _turn_store(self) -> RolloutTurns:
+        return cast("RolloutTurns", self.store)
+
+    def _places(self, thread_id: str, live: Sequence[TurnRecord]) -> Sequence[tuple[str, int]] | None:
+        """Ids and places of the turns of a rollout; None where they do not tell all: an older version wrote turns
+        without a beginning, a fork has turns in another file, a turn was taken up twice."""
+        if not isinstance(self.store, RolloutTurns) or self.find(thread_id) is None:
+            return None
+        store = self._turn_store()
+        places = store.turn_places(thread_id)
+        if not places or len({id for id, _ in places}) < len(places):
+            return None
+        front = list(store.read_part(thread_id, 0, places[0][1]))
+        forked = bool(front) and b'"history_base"' in front[0].payload
+        return None if forked or next(read_turns(front), None) is not None else places
+
+    def _turn_at(self, thread_id: str, view: str, head: RolloutLine | None, begin: int, end: int | None) -> TurnRecord:
+        lines = self._turn_store().read_part(thread_id, begin, end, types=TELLING)
+        return next(read_turns(chain([] if head is None else [head], lines), view))
+
+
+def _same(turn: TurnRecord) -> TurnRecord:
+    return turn
 
 
 _SHELVES: WeakKeyDictionary[Server, Shelf] = WeakKeyDictionary()

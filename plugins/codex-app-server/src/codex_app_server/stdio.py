@@ -12,7 +12,7 @@ import anyio
 
 from .client import Client
 from .server import Server
-from .wire import MAX_MESSAGE_BYTES
+from .wire import MAX_MESSAGE_BYTES, Refused, overlong
 
 
 async def serve_stdio(server: Server) -> None:
@@ -34,6 +34,8 @@ async def serve_stdio(server: Server) -> None:
 
 
 _SMALL = 4096
+HEAD_BYTES = 4096
+"""Of an overlong line, to find out which request it is."""
 
 
 async def write(fd: int, data: bytes) -> None:
@@ -72,24 +74,27 @@ async def stdin_reader() -> asyncio.StreamReader:
     return reader
 
 
-async def lines_of_stdin() -> Callable[[], Awaitable[bytes | None]]:
-    """Gives the next line that is not empty, None at the end; an overlong one is skipped."""
+async def lines_of_stdin() -> Callable[[], Awaitable[bytes | Refused | None]]:
+    """Gives what `next_line` gives."""
     reader = await stdin_reader()
     return lambda: next_line(reader)
 
 
-async def next_line(reader: asyncio.StreamReader) -> bytes | None:
-    """The next line that is not empty, None at the end; an overlong one is skipped, to its end."""
-    overlong = False
+async def next_line(reader: asyncio.StreamReader) -> bytes | Refused | None:
+    """The next line that is not empty, None at the end; an overlong one is skipped, to its end, and what to say of it
+    comes instead."""
+    head: bytes | None = None
     while True:
         try:
             line = await reader.readuntil(b"\n")
         except asyncio.IncompleteReadError as error:
-            return None if overlong else error.partial or None
+            return error.partial or None if head is None else overlong(head)
         except asyncio.LimitOverrunError as error:
-            await reader.readexactly(error.consumed)
-            overlong = True
+            skipped = await reader.readexactly(error.consumed)
+            head = skipped[:HEAD_BYTES] if head is None else head
+            del skipped  # it is as long as a message may be
             continue
-        if line.strip() and not overlong:
+        if head is not None:
+            return overlong(head)
+        if line.strip():
             return line
-        overlong = False

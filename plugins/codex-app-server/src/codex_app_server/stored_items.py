@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from .items import shown_command, wire_search, wire_source
+from .items import review_mode, shown_command, wire_mcp_result, wire_search, wire_source
 
 _STATUS = {"in_progress": "inProgress", "completed": "completed", "failed": "failed", "declined": "declined"}
 Body = Mapping[str, Any]
@@ -44,7 +44,8 @@ def _user_message(body: Body) -> dict[str, Any]:
 def _input(part: Body) -> dict[str, Any] | None:
     match part.get("type"):
         case "text":
-            return {"type": "text", "text": _text(part.get("text")), "text_elements": _list(part.get("text_elements"))}
+            elements = [_element(element) for element in _list(part.get("text_elements")) if isinstance(element, dict)]
+            return {"type": "text", "text": _text(part.get("text")), "text_elements": elements}
         case "image":
             return {"type": "image", "url": _text(part.get("image_url") or part.get("url"))}
         case "local_image" | "localImage":
@@ -53,6 +54,12 @@ def _input(part: Body) -> dict[str, Any] | None:
             return {"type": kind, "name": _text(part.get("name")), "path": _text(part.get("path"))}
         case _:
             return None
+
+
+def _element(element: Body) -> dict[str, Any]:
+    span = element.get("byte_range") or element.get("byteRange") or {}
+    place = {"start": span.get("start") or 0, "end": span.get("end") or 0}
+    return {"byteRange": place, "placeholder": element.get("placeholder")}
 
 
 def _agent_message(body: Body) -> dict[str, Any]:
@@ -105,8 +112,8 @@ def _mcp_call(body: Body) -> dict[str, Any]:
         "server": _text(body.get("server")),
         "tool": _text(body.get("tool")),
         "arguments": body.get("arguments"),
-        "status": _status(body),
-        "result": body.get("result"),
+        "status": _settled(body),
+        "result": wire_mcp_result(body.get("result")),
         "error": {"message": error} if isinstance(error, str) else error,
         "durationMs": _milliseconds(body.get("duration")),
     }
@@ -120,7 +127,7 @@ def _tool_call(body: Body) -> dict[str, Any]:
         "id": body["id"],
         "tool": _text(body.get("tool")),
         "arguments": body.get("arguments"),
-        "status": "failed" if status == "declined" else status,
+        "status": _settled(body),
         "contentItems": None if running else [{"type": "inputText", "text": _text(body.get("output"))}],
         "success": None if running else status == "completed",
     }
@@ -129,6 +136,12 @@ def _tool_call(body: Body) -> dict[str, Any]:
 def _search(body: Body) -> dict[str, Any]:
     action = wire_search(body.get("action"))
     return {"type": "webSearch", "id": body["id"], "query": _text(body.get("query")), "action": action}
+
+
+def _review_mode(body: Body) -> dict[str, Any]:
+    found = review_mode(body["id"], str(body["type"]), body)
+    assert found is not None
+    return found
 
 
 def _with(kind: str, *members: str) -> Callable[[Body], dict[str, Any]]:
@@ -147,13 +160,19 @@ _KINDS: dict[str, Callable[[Body], dict[str, Any]]] = {
     "ImageView": _with("imageView", "path"),
     "ContextCompaction": _with("contextCompaction"),
     "Plan": _with("plan", "text"),
-    "EnteredReviewMode": _with("enteredReviewMode", "review"),
-    "ExitedReviewMode": _with("exitedReviewMode", "review"),
+    "EnteredReviewMode": _review_mode,
+    "ExitedReviewMode": _review_mode,
 }
 
 
 def _status(body: Body) -> str:
     return _STATUS.get(_text(body.get("status")), "completed")
+
+
+def _settled(body: Body) -> str:
+    """The status of a call; there is no word for a declined one."""
+    status = _status(body)
+    return "failed" if status == "declined" else status
 
 
 def _milliseconds(duration: object) -> int | None:

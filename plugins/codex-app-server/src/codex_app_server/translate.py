@@ -4,7 +4,7 @@ end of the turn last."""
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from codex_plugin_sdk import (
@@ -13,8 +13,10 @@ from codex_plugin_sdk import (
     ContextCompactionItem,
     EditIntent,
     ErrorInfo,
+    ErrorItem,
     Event,
     FileChangeItem,
+    HookRun,
     ItemCompleted,
     ItemStarted,
     ItemUpdated,
@@ -31,7 +33,9 @@ from codex_plugin_sdk import (
     TurnInterrupted,
     TurnStarted,
 )
+from codex_plugin_sdk.remote.events import DETAIL
 
+from .hook_shapes import wire_hook
 from .items import shown_command, wire_error, wire_item, wire_usage
 
 Message = tuple[str, dict[str, Any], bool]
@@ -83,7 +87,9 @@ class Translator:
         self._parts: set[tuple[str, int]] = set()
         self._decoders: dict[str, Any] = {}
         self._diffs: dict[str, str] = {}
-        self._waiting = 0
+        self._waiting: dict[str, int] = {}
+        self.shown: Mapping[str, Mapping[str, Any]] = {}
+        """What clients see beside the items, by their ids."""
 
     @property
     def turn(self) -> TurnRecord | None:
@@ -114,9 +120,12 @@ class Translator:
             case StreamRetry():
                 text = f"Reconnecting... {msg.attempt}/{msg.max_attempts}"
                 error = wire_error(ErrorInfo(message=text, kind="StreamClosed", hint=msg.cause))
+                yield self._detail(turn_id, "error", delayS=msg.delay_s)
                 yield self._of_turn("error", turn_id, error=error, willRetry=True)
-            case Notice() if msg.level != "info":
-                yield "warning", {"threadId": self._thread_id, "message": msg.message}, False
+            case HookRun():
+                yield wire_hook(self._thread_id, turn_id, msg, at)
+            case Notice():
+                yield from self._notice(msg)
             case TurnCompleted() | TurnFailed() | TurnInterrupted():
                 yield from self._end(turn_id, msg, at)
             case _:
@@ -135,6 +144,7 @@ class Translator:
         record = self.turns[-1] if self.turns else TurnRecord(turn_id, at)
         if isinstance(msg, TurnFailed):
             record.error = wire_error(msg.error)
+            yield self._detail(turn_id, "error", kind=msg.error.kind, exitCode=msg.error.exit_code)
             yield self._of_turn("error", turn_id, error=record.error, willRetry=False)
         for id in [id for id in self._started if record.items.get(id, {}).get("status") == "inProgress"]:
             status = "declined" if id in self._declined else "failed"
@@ -144,19 +154,22 @@ class Translator:
         self._decoders.clear()
         record.status = {TurnCompleted: "completed", TurnFailed: "failed", TurnInterrupted: "interrupted"}[type(msg)]
         record.completed_ms, record.duration_ms = at, msg.duration_ms
-        self._waiting = 0
+        self._waiting.clear()
         yield self._status({"type": "idle"})
+        if isinstance(msg, TurnInterrupted):
+            yield self._detail(turn_id, "turn/completed", reason=msg.reason)
         yield "turn/completed", {"threadId": self._thread_id, "turn": record.wire("summary")}, False
 
     def _status(self, status: dict[str, Any]) -> Message:
         self.status = status
         return "thread/status/changed", {"threadId": self._thread_id, "status": status}, False
 
-    def waiting(self, more: int) -> Iterator[Message]:
-        """An approval is asked for (1) or resolved (-1)."""
-        before, self._waiting = self._waiting, max(0, self._waiting + more)
-        if bool(before) != bool(self._waiting) and self.turn is not None:
-            flags = ["waitingOnApproval"] if self._waiting else []
+    def waiting(self, more: int, flag: str = "waitingOnApproval") -> Iterator[Message]:
+        """Somebody is asked (1), or a question is resolved (-1)."""
+        before = [name for name, count in self._waiting.items() if count]
+        self._waiting[flag] = max(0, self._waiting.get(flag, 0) + more)
+        flags = [name for name, count in self._waiting.items() if count]
+        if before != flags and self.turn is not None:
             yield self._status({"type": "active", "activeFlags": flags})
 
     # -- items -----------------------------------------------------------------------------------
@@ -165,7 +178,7 @@ class Translator:
         if isinstance(item, TodoListItem):
             yield from self._plan(turn_id, item)
         elif (wire := wire_item(item)) is not None:
-            yield from self._appear(turn_id, wire, at)
+            yield from self._appear(turn_id, {**wire, **self.shown.get(item.id, {})}, at)
 
     def _appear(self, turn_id: str, wire: dict[str, Any], at: int) -> Iterator[Message]:
         id = wire["id"]
@@ -178,11 +191,19 @@ class Translator:
     def _complete(self, turn_id: str, item: ThreadItem, at: int) -> Iterator[Message]:
         if isinstance(item, TodoListItem):
             return
+        if isinstance(item, ErrorItem):  # the wire has no such item
+            yield "warning", {"threadId": self._thread_id, "message": item.message}, False
+            return
         wire = wire_item(item)
         if wire is None:
             return
+        wire |= self.shown.get(item.id, {})
         first = {**wire, "text": ""} if wire["type"] == "agentMessage" else wire
         yield from self._appear(turn_id, first, at)
+        if isinstance(item, FileChangeItem) and (item.stdout or item.stderr):
+            yield self._detail(turn_id, "item/completed", stdout=item.stdout, stderr=item.stderr)
+        elif isinstance(item, ContextCompactionItem) and item.fallback:
+            yield self._detail(turn_id, "item/completed", fallback=True)
         yield from self._closed(turn_id, wire, at)
         if isinstance(item, ContextCompactionItem):
             yield self._of_turn("thread/compacted", turn_id)
@@ -272,6 +293,23 @@ class Translator:
     def _delta(self, method: str, turn_id: str, item_id: str, delta: str) -> Message:
         params = {"threadId": self._thread_id, "turnId": turn_id, "itemId": item_id, "delta": delta}
         return method, params, True
+
+    def _notice(self, msg: Notice) -> Iterator[Message]:
+        about = {"level": msg.level, "source": msg.source}
+        if msg.level == "info":  # a warning would be too much for most clients
+            yield self._detail(None, None, **about, message=msg.message)
+            return
+        yield self._detail(None, "warning", **about)
+        yield "warning", {"threadId": self._thread_id, "message": msg.message}, False
+
+    def _detail(self, turn_id: str | None, completes: str | None, **more: Any) -> Message:
+        """What the next message, of the method `completes`, has no words for; clients must ask to be told."""
+        return DETAIL, {"threadId": self._thread_id, "turnId": turn_id, "completes": completes, **more}, False
+
+    def rejected(self, op: str, message: str) -> Iterator[Message]:
+        """An op could not be carried out."""
+        yield self._detail(None, "warning", rejected=op)
+        yield "warning", {"threadId": self._thread_id, "message": message}, False
 
     def _params(self, turn_id: str, **more: Any) -> dict[str, Any]:
         return {"threadId": self._thread_id, "turnId": turn_id, **more}

@@ -14,20 +14,17 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from codex_plugin_sdk import UserError
+from codex_plugin_sdk.remote.address import default_socket
 
+from .accept import BACKLOG
 from .gate import Gate
-from .ws import READ_BYTES, Connected, Listener
+from .ws import Listener
 
 if TYPE_CHECKING:
     from .server import Server
 
 MAX_PATH_BYTES = 107 if hasattr(socket, "SO_PEERCRED") else 103
 """What fits into the address of a Unix socket: 108 bytes on Linux, 104 elsewhere, one of them for the end."""
-
-
-def default_socket(home: str) -> str:
-    """Where the server of a home listens, and where clients look for it."""
-    return os.path.join(home, "app-server-control", "app-server-control.sock")
 
 
 def address_of(path: str) -> str:
@@ -67,12 +64,8 @@ async def serve_unix(
     bound = _bind(place, real)
     try:
         identity = os.stat(real)
-
-        async def listen(connected: Connected) -> asyncio.Server:
-            return await asyncio.start_unix_server(connected, sock=bound, limit=READ_BYTES)
-
         listener = Listener(server, Gate(any_host=True), "unix", ping_s=None)
-        await listener.serve(listen, lambda _: ready(place), is_ours)
+        await listener.serve(bound, lambda: ready(place), is_ours)
     finally:
         bound.close()
         with suppress(OSError):
@@ -104,7 +97,7 @@ def _bind(place: str, real: str) -> socket.socket:
         mask = os.umask(0o177)  # so that there is no moment at which others may connect
         try:
             found.bind(real)
-            found.listen(128)
+            found.listen(BACKLOG)
         except OSError as error:
             found.close()
             raise UserError(f"cannot listen on {real}: {error.strerror}") from error
@@ -121,11 +114,21 @@ def _clear(path: str) -> None:
         return
     if found.st_uid != os.geteuid():
         raise UserError(f"{path} belongs to another user (uid {found.st_uid})", hint="choose another path")
-    if not stat.S_ISSOCK(found.st_mode) and not stat.S_ISLNK(found.st_mode):
+    if not _is_socket(path, found):
         raise UserError(f"{path} exists and is not a socket", hint="choose another path, or remove it")
     if is_alive(path):
         raise UserError(f"a server listens on {path} already", hint="use it, or stop it first")
     os.unlink(path)
+
+
+def _is_socket(path: str, found: os.stat_result) -> bool:
+    """A socket, or a link to one, or to one that is gone. Raises `UserError`."""
+    try:
+        return stat.S_ISSOCK((os.stat(path) if stat.S_ISLNK(found.st_mode) else found).st_mode)
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        raise UserError(f"cannot follow the link {path}: {error.strerror}", hint="remove it") from error
 
 
 def _require_private(folder: str) -> None:

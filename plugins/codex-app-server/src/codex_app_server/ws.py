@@ -7,29 +7,29 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from .accept import BACKLOG, READ_BYTES, accept
 from .client import Client
 from .gate import PROBES, Gate, Refusal
 from .wire import MAX_MESSAGE_BYTES
 
 if TYPE_CHECKING:
+    import socket
+
     from websockets.server import ServerProtocol
 
     from .server import Server
 
-READ_BYTES = 256 * 1024
 FRAME_BYTES = 8 * 1024 * 1024
 """Longer messages are sent in several frames: common clients refuse frames of more than 16 MiB."""
 HANDSHAKE_S = 10.0
 CLOSE_S = 1.0
 PING_S = 30.0
 """A client over the network that says nothing for two of these, not even an answer to a ping, is gone."""
-
-Connected = Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]
 
 
 def frames(message: bytes) -> bytes:
@@ -184,8 +184,8 @@ class Listener:
 
     async def serve(
         self,
-        bind: Callable[[Connected], Awaitable[asyncio.Server]],
-        ready: Callable[[asyncio.Server], None],
+        bound: socket.socket,
+        ready: Callable[[], None],
         admits: Callable[[asyncio.StreamWriter], bool] = lambda _: True,
     ) -> None:
         """Serve whoever connects to what `bind` opens. `ready` is called once clients may come."""
@@ -197,12 +197,8 @@ class Listener:
                 else:
                     writer.transport.abort()
 
-            bound = await bind(connected)
-            try:
-                ready(bound)
-                await anyio.sleep_forever()
-            finally:
-                bound.close()
+            ready()
+            await accept(bound, connected)
 
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         socket = WebSocket(reader, writer)
@@ -240,8 +236,9 @@ async def serve_ws(
 ) -> None:
     """Serve `ws://IP:PORT` until cancelled; `ready` is told the port. Raises `OSError` when it is taken."""
 
-    async def bind(connected: Connected) -> asyncio.Server:
-        return await asyncio.start_server(connected, ip, port, limit=READ_BYTES)
+    import socket
 
-    listener = Listener(server, gate, "ws", ping_s=ping_s)
-    await listener.serve(bind, lambda bound: ready(bound.sockets[0].getsockname()[1]))
+    family = socket.AF_INET6 if ":" in ip else socket.AF_INET
+    with socket.create_server((ip, port), family=family, backlog=BACKLOG) as bound:
+        listener = Listener(server, gate, "ws", ping_s=ping_s)
+        await listener.serve(bound, lambda: ready(bound.getsockname()[1]))

@@ -30,7 +30,7 @@ def _options(function: Any) -> Any:
 
 @click.group("debug", context_settings=_SETTINGS)
 def debug() -> None:
-    """See what the model is told, and which models there are. Nothing is sent or recorded."""
+    """See what the model is told, which models there are, and what the app server says."""
 
 
 @debug.command("prompt-input", context_settings=_SETTINGS, epilog=_INPUT_EPILOG)
@@ -64,3 +64,32 @@ def models(invocation: Any, /, **given: Any) -> int:
     from .models import print_models
 
     return print_models(invocation, given)
+
+
+@debug.group("app-server", context_settings=_SETTINGS)
+def app_server() -> None:
+    """See what the app server says. The model is asked, and the session recorded."""
+
+
+_SEND_EPILOG = """\b
+Examples:
+  codex debug app-server send-message "what is here?"
+  codex debug app-server send-message "hello" -c model=gpt-5.5 | grep '"method"'"""
+
+
+@app_server.command("send-message", context_settings=_SETTINGS, epilog=_SEND_EPILOG)
+@click.argument("message")
+@_options
+@click.pass_obj
+def send_message(invocation: Any, /, **given: Any) -> int:
+    """Start a server, send MESSAGE as a turn on a new thread, and print all that passes between us.
+
+    What we send has `>` before each line, what the server sends has `<`. Nobody is asked: approvals are declined. The
+    exit code is 0 if the turn completed.
+    """
+    from .send_message import send_message as run
+
+    return run(invocation, given)
+
+
+app_server.add_command(send_message, "send-message-v2")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import attrs
-
-from codex_plugin_sdk import CheckSetup, CodexError, Config, value
+from codex_plugin_sdk import CheckSetup, CodexError, Config, field, value
 
 
 @value
@@ -12,6 +10,6 @@ class Examined(CheckSetup):
     """`config` is the configuration with all layers, or None where `problem` says why there is none; `options`
     then holds as much of it as could be read. With `offline` nothing is to be sent."""
 
-    config: Config | None = attrs.field(default=None, repr=False)
+    config: Config | None = field(default=None, repr=False)
     problem: CodexError | None = None
     offline: bool = False

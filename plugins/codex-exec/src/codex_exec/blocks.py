@@ -28,8 +28,8 @@ from codex_plugin_sdk import (
     WebSearchItem,
     __version__,
 )
+from codex_plugin_sdk.quoting import command_line
 
-from .quoting import command_line
 from .terminal import MAX_DIFF_CHARS, MAX_DIFF_LINES, Paint, in_time, neutral, one_line, shorten
 from .wording import reasoning_text, search_query
 
@@ -49,6 +49,7 @@ class Blocks:
         self._announced: str | None = None
         self._plans: set[str] = set()
         self._told: list[str] = []
+        self._reviewing = False
 
     def told(self, message: str) -> None:
         """A reason that was shown; a refused command need not repeat it."""
@@ -99,6 +100,8 @@ class Blocks:
                 return self._patch(item)
             case ReasoningItem():
                 return self._reasoning(item)
+            case UserMessageItem() if self._reviewing:
+                return ""  # the reviewer's task; what the user asked for is shown already
             case UserMessageItem():
                 text = "\n".join(map(_input_text, item.content))
                 return f"{self._paint('user', 'cyan')}\n{_lines(neutral(shorten(text)))}"
@@ -124,10 +127,20 @@ class Blocks:
             case ContextCompactionItem(fallback=fallback):
                 how = " without a summary" if fallback else ""
                 return self._paint(f"the conversation was shortened{how}", "dim") + "\n"
-            case UnknownThreadItem(tag=tag):
-                return self._paint(f"({one_line(tag)})", "dim") + "\n"
+            case UnknownThreadItem():
+                return self._tagged(item)
             case _:
                 return ""
+
+    def _tagged(self, item: UnknownThreadItem) -> str:
+        from codex_plugin_sdk.review.items import ENTERED, review_item_text
+
+        text = review_item_text(item.tag, item.raw)
+        if text is None:
+            return self._paint(f"({one_line(item.tag)})", "dim") + "\n"
+        self._reviewing = item.tag == ENTERED
+        # The review itself is the message that follows.
+        return f"{self._paint('user', 'cyan')}\n{_lines(neutral(shorten(text)))}" if self._reviewing else ""
 
     # -- kinds ---------------------------------------------------------------------------------------
 

@@ -37,8 +37,8 @@ from codex_plugin_sdk import (
     TurnStarted,
     WebSearchItem,
 )
+from codex_plugin_sdk.quoting import command_line
 
-from .quoting import command_line
 from .streams import Writer
 from .wording import readable, reasoning_text, retry_text, search_query
 
@@ -252,9 +252,17 @@ def _search_line(kind: str, number: str, body: Body) -> bytes:
     return head[:-2] + b"," + _dumps(body)[1:] + b"}\n"
 
 
+_SEPARATORS = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"))
+"""JSON may hold these as they are, but readers of lines, as that of node 24, divide there too."""
+
+
 def _dumps(body: Body) -> bytes:
     try:
-        return orjson.dumps(body)
+        data = orjson.dumps(body)
     except TypeError:
         # Undecodable bytes of a path, or a number or value of a server that JSON has no form for.
-        return orjson.dumps(readable(body))
+        data = orjson.dumps(readable(body))
+    for separator, escaped in _SEPARATORS:
+        if separator in data:
+            data = data.replace(separator, escaped)
+    return data

@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 
 GIT_CHECK = "Not inside a trusted directory and --skip-git-repo-check was not specified."
 _SCHEMA_HINT = "--output-schema wants a file that holds a JSON Schema object"
+_SERVER_WORDS = {
+    "model": "model",
+    "modelProvider": "model_provider",
+    "approvalPolicy": "approval_policy",
+    "sandbox": "sandbox_mode",
+}
 DEFAULT_LOCAL = "ollama"
 LOCAL_MODELS = {"ollama": "gpt-oss:20b", "lmstudio": "openai/gpt-oss-20b"}
 
@@ -30,6 +36,19 @@ class ExecOptions:
         self.environ = invocation.environ
         self._invocation = invocation
         self._own = given
+
+    @property
+    def reviews(self) -> bool:
+        """Whether the first word is `review`."""
+        return tuple(self.words[:1]) == ("review",)
+
+    def check_no_review(self) -> None:
+        """Raise `UsageError` for options that only `review` has."""
+        for name in ("uncommitted", "base", "commit", "title"):
+            if self.flag(name):
+                import click
+
+                raise click.UsageError(f"--{name} belongs to `codex exec review`")
 
     def flag(self, name: str) -> Any:
         """The value of an option, None when it was not given."""
@@ -70,6 +89,27 @@ class ExecOptions:
             more = (os.path.abspath(os.path.join(self.cwd, os.path.expanduser(path))) for path in self.add_dirs)
             values[key] = [*config.strings(key), *more]
         return values
+
+    def settings_for_server(self, config: Config, *, shares_files: bool) -> dict[str, Any]:
+        """What the command line says, as params of a server's thread/start: the rest is for its own configuration.
+        Raises `UsageError` for options that only a server of one's own can obey, `ConfigError`."""
+        for name in ("profile", "ignore_user_config"):
+            if self.flag(name):
+                import click
+
+                raise click.UsageError(
+                    f"--{name.replace('_', '-')} is for the server to be started with, not for --remote"
+                )
+        from codex_plugin_sdk import split_override
+
+        texts = [*self._invocation.overrides, *self._own.get("overrides", ())]
+        texts += [f"features.{name}=true" for name in self._own.get("enable", ())]
+        texts += [f"features.{name}=false" for name in self._own.get("disable", ())]
+        found = dict(split_override(text) for text in texts) | self._flag_values(config)
+        if self.add_dirs and not shares_files:
+            found["sandbox_workspace_write.writable_roots"] = self.add_dirs
+        settings = {name: found.pop(key) for name, key in _SERVER_WORDS.items() if key in found}
+        return {**settings, "config": found} if found else settings
 
     def _local(self, config: Config) -> dict[str, str]:
         provider = self.flag("local_provider") or config.get("oss_provider", str) or DEFAULT_LOCAL

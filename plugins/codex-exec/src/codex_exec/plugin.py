@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 def codex_commands() -> Iterable[CommandSpec]:
     """One command, which programs may also call as `codex-exec`."""
     yield CommandSpec(
-        name="exec", help="Run the agent on one prompt, without a terminal UI", load=_command, argv0=("codex-exec",)
+        name="exec",
+        help="Run the agent on one prompt, without a terminal UI",
+        load=_command,
+        argv0=("codex-exec",),
+        remote=True,
     )
 
 

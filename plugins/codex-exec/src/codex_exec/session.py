@@ -16,6 +16,7 @@ from codex_plugin_sdk import (
     RenderSetup,
     TextInput,
     ThreadOptions,
+    ThreadStarted,
     TurnCompleted,
     TurnFailed,
     TurnInterrupted,
@@ -33,9 +34,16 @@ if TYPE_CHECKING:
     from anyio import CancelScope
 
     from codex_plugin_sdk import Config, Invocation, OpenedThread, Renderer, Thread
+    from codex_plugin_sdk.remote.thread import RemoteOpening, RemoteThread
+    from codex_plugin_sdk.review.session import ReviewSession, ReviewThread
+
+    AnyThread = Thread | ReviewThread | RemoteThread
 
 SIGNAL_BASE = 128
+NEWEST = ""
 CUSTOM_PROMPT = "/prompts:"
+ORIGINATOR = "CODEX_INTERNAL_ORIGINATOR_OVERRIDE"
+"""By this variable programs that run us, as SDKs do, say who they are; servers and the record are told."""
 _REASONING_KEYS = ("hide_agent_reasoning", "show_raw_agent_reasoning")
 
 
@@ -44,22 +52,25 @@ def run_exec(invocation: Invocation, given: Mapping[str, Any]) -> int:
     options = ExecOptions(invocation, given)
     config = options.config()
     options.check_trust(config)
+    if options.flag("remote"):
+        from .attached import run_attached
+
+        return run_attached(invocation, options, config)
     engine = Engine(config=config, plugins=invocation.plugins, environ=invocation.environ)
     options.check_folder(config)
-    schema = read_schema(options.flag("output_schema"))
     last_message = LastMessageFile(options.flag("output_last_message"))
-    thread_id, argument = _target(engine, options)
-    prompt = _prompt(argument, options, config)
-    renderer = _renderer(invocation, options, config)
-    images = tuple(local_image(path, options.cwd) for path in options.images)
-    op = UserTurn(input=(TextInput(text=prompt), *images), overrides=TurnOverrides(output_schema=schema))
-    opened = engine.prepare(ThreadOptions(cwd=options.cwd, resume=thread_id, ephemeral=bool(options.flag("ephemeral"))))
+    renderer = make_renderer(invocation, options, config)
     # The turn is opened before the event loop is imported: its first request is then already on its way.
-    opened.begin(op)
+    opened = _review(engine, options) if options.reviews else _conversation(engine, options, config)
     import anyio
 
-    session = _Session(opened, renderer, invocation.debug)
+    session = Session(opened, renderer, invocation.debug)
     anyio.run(session.run)
+    return finished(session, options, last_message)
+
+
+def finished(session: Session, options: ExecOptions, last_message: LastMessageFile) -> int:
+    """The exit code, once what is left has been written. Raises `BrokenPipeError`, `UserError`."""
     last_message.write(session.last_message)
     if session.hint and options.flag("as_json"):
         sys.stderr.write(f"hint: {session.hint}\n")
@@ -67,15 +78,43 @@ def run_exec(invocation: Invocation, given: Mapping[str, Any]) -> int:
         raise BrokenPipeError
     if session.output_error is not None:
         why = session.output_error.strerror or str(session.output_error)
-        hint = "the session is kept: codex exec resume --last" if opened.state.recorder.path else "make room"
+        hint = "the session is kept: codex exec resume --last" if session.recorded else "make room"
         raise UserError(f"the output cannot be written: {why}", hint=hint, exit_code=ExitCode.STORE)
     return session.exit_code
 
 
-class _Session:
+def _conversation(engine: Engine, options: ExecOptions, config: Config) -> OpenedThread:
+    """A thread, new or resumed, whose turn has begun."""
+    options.check_no_review()
+    schema = read_schema(options.flag("output_schema"))
+    thread_id, argument = _target(engine, options)
+    prompt = whole_prompt(argument, options, config)
+    images = tuple(local_image(path, options.cwd) for path in options.images)
+    op = UserTurn(input=(TextInput(text=prompt), *images), overrides=TurnOverrides(output_schema=schema))
+    source = options.flag("thread_source")
+    where = ThreadOptions(
+        cwd=options.cwd,
+        resume=thread_id,
+        ephemeral=bool(options.flag("ephemeral")),
+        meta={"thread_source": source} if source else {},
+        originator=options.environ.get(ORIGINATOR) or "codex_exec",
+    )
+    opened = engine.prepare(where)
+    opened.begin(op)
+    return opened
+
+
+def _review(engine: Engine, options: ExecOptions) -> ReviewSession:
+    """A new thread whose review has begun."""
+    from .review import open_review_session
+
+    return open_review_session(engine, options)
+
+
+class Session:
     """Feeds the renderer until the turn has ended."""
 
-    def __init__(self, opened: OpenedThread, renderer: Renderer, debug: bool) -> None:
+    def __init__(self, opened: OpenedThread | ReviewSession | RemoteOpening, renderer: Renderer, debug: bool) -> None:
         self._opened = opened
         self._renderer: Renderer | None = renderer
         self._debug = debug
@@ -83,6 +122,7 @@ class _Session:
         self.exit_code: int = ExitCode.FAILED
         self.last_message: str | None = None
         self.hint = ""
+        self.recorded = False
         self.broken_pipe = False
         self.output_error: OSError | None = None
         self._told_broken = False
@@ -100,11 +140,13 @@ class _Session:
                 tasks.cancel_scope.cancel()
             self._show(lambda renderer: renderer.close())
 
-    async def _follow(self, thread: Thread) -> None:
+    async def _follow(self, thread: AnyThread) -> None:
         while True:
             event = await thread.next_event()
             await self._render(event, thread)
             match event.msg:
+                case ThreadStarted(rollout_path=path):
+                    self.recorded = path is not None
                 case TurnCompleted(last_agent_message=text):
                     self.exit_code, self.last_message = ExitCode.OK, text
                     return
@@ -115,7 +157,7 @@ class _Session:
                     self.exit_code = SIGNAL_BASE + (self._signal or signal.SIGINT)
                     return
 
-    async def _obey_signals(self, thread: Thread, scope: CancelScope) -> None:
+    async def _obey_signals(self, thread: AnyThread, scope: CancelScope) -> None:
         from codex_plugin_sdk import Interrupt
 
         self._signal = await self._signals.next()
@@ -124,7 +166,7 @@ class _Session:
         self.exit_code = SIGNAL_BASE + await self._signals.next()
         scope.cancel()
 
-    async def _render(self, event: Event, thread: Thread) -> None:
+    async def _render(self, event: Event, thread: AnyThread) -> None:
         self._show(lambda renderer: renderer.handle(event))
         if self.broken_pipe and not self._told_broken:
             from codex_plugin_sdk import Interrupt
@@ -160,7 +202,7 @@ class _Session:
             traceback.print_exception(error)
 
 
-def _prompt(argument: str | None, options: ExecOptions, config: Config) -> str:
+def whole_prompt(argument: str | None, options: ExecOptions, config: Config) -> str:
     """The whole prompt. A custom one is expanded before stdin is appended to it, whose words are no arguments."""
     if argument is not None and argument.startswith(CUSTOM_PROMPT):
         from .custom_prompt import expanded
@@ -176,6 +218,22 @@ def _prompt(argument: str | None, options: ExecOptions, config: Config) -> str:
 
 def _target(engine: Engine, options: ExecOptions) -> tuple[str | None, str | None]:
     """The thread to resume, if any, and the prompt argument."""
+    wanted, argument = target(options)
+    if wanted is None:
+        return None, argument
+    if wanted == NEWEST:
+        return _newest(engine, options), argument
+    found = engine.rollout_store().find(wanted)
+    if found is None:
+        raise UserError(
+            f"no rollout found for thread id {wanted}", hint="codex exec resume --last takes the newest session"
+        )
+    return found.thread_id, argument
+
+
+def target(options: ExecOptions) -> tuple[str | None, str | None]:
+    """The session to resume as the user named it, `NEWEST` for the newest, None for none; and the prompt argument.
+    Raises `UsageError`."""
     words = list(options.words)
     if not words or words[0] != "resume":
         if options.flag("last"):
@@ -184,20 +242,14 @@ def _target(engine: Engine, options: ExecOptions) -> tuple[str | None, str | Non
             raise click.UsageError(f"unexpected argument {words[1]!r} found; quote the prompt")
         return None, words[0] if words else None
     words = words[1:]
-    thread_id = _newest(engine, options) if options.flag("last") else None
-    if thread_id is None:
+    wanted = NEWEST
+    if not options.flag("last"):
         if not words:
             raise click.UsageError("resume wants a session id, or --last")
-        found = engine.rollout_store().find(words[0])
-        if found is None:
-            raise UserError(
-                f"no rollout found for thread id {words[0]}", hint="codex exec resume --last takes the newest session"
-            )
-        thread_id = found.thread_id
-        words = words[1:]
+        wanted, words = words[0], words[1:]
     if len(words) > 1:
         raise click.UsageError(f"unexpected argument {words[1]!r} found; quote the prompt")
-    return thread_id, words[0] if words else None
+    return wanted, words[0] if words else None
 
 
 def _newest(engine: Engine, options: ExecOptions) -> str:
@@ -207,9 +259,11 @@ def _newest(engine: Engine, options: ExecOptions) -> str:
     return page.threads[0].thread_id
 
 
-def _renderer(invocation: Invocation, options: ExecOptions, config: Config) -> Renderer:
+def make_renderer(invocation: Invocation, options: ExecOptions, config: Config) -> Renderer:
+    """The renderer that the options ask for."""
     choice = options.flag("color")
     color = choice == "always" or (choice != "never" and sys.stderr.isatty() and not options.environ.get("NO_COLOR"))
     shown = {"cwd": options.cwd, **{key: config.get(key, bool, False) for key in _REASONING_KEYS}}
     setup = RenderSetup(stdout=sys.stdout, stderr=sys.stderr, color=color, options=shown)
-    return invocation.plugins.renderer("jsonl" if options.flag("as_json") else "text").factory(setup)
+    name = options.flag("renderer") or ("jsonl" if options.flag("as_json") else "text")
+    return invocation.plugins.renderer(name).factory(setup)

@@ -6,10 +6,9 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import attrs
 import orjson
 
-from codex_plugin_sdk import ApprovalPolicy, ExitCode, SandboxMode, SandboxPolicy, UserError, Value, value
+from codex_plugin_sdk import ApprovalPolicy, ExitCode, SandboxMode, SandboxPolicy, UserError, Value, field, value
 
 _ESCALATED = "require_escalated"
 _PATCHES = ("apply_patch", "applypatch")
@@ -23,7 +22,7 @@ class Command(Value):
     cwd: str
     escalated: bool = False
     approval: ApprovalPolicy = ApprovalPolicy.ON_REQUEST
-    sandbox: SandboxPolicy = attrs.field(factory=SandboxPolicy)
+    sandbox: SandboxPolicy = field(factory=SandboxPolicy)
 
 
 class Recording:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 
-import attrs
-
-from codex_plugin_sdk import Decision, Value, strictest, value
+from codex_plugin_sdk import Decision, Value, field, strictest, value
 
 Pattern = tuple[str | tuple[str, ...], ...]
 
@@ -70,7 +68,7 @@ class RuleFile(Value):
     """What one file declares, in its order."""
 
     prefix_rules: tuple[PrefixRule, ...] = ()
-    hosts: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
+    hosts: Mapping[str, tuple[str, ...]] = field(factory=dict)
     network_rules: tuple[NetworkRule, ...] = ()
 
 

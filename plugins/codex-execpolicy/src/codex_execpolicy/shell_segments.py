@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import attrs
-
-from codex_plugin_sdk import Value, value
+from codex_plugin_sdk import Value, field, value
 
 MAX_SEGMENTS = 2_000
 """A command line with more simple commands than this is cut there and counts as not understood."""
@@ -28,8 +26,8 @@ class Segment(Value):
 
     words: tuple[str, ...]
     writes: tuple[str, ...] = ()
-    pipe: int = attrs.field(default=-1, eq=False)
-    loose: tuple[int, ...] = attrs.field(default=(), eq=False)
+    pipe: int = field(default=-1, eq=False)
+    loose: tuple[int, ...] = field(default=(), eq=False)
 
 
 @value

@@ -73,6 +73,18 @@ def answer(
     return LifecycleOutcome(context=(bounded(text),) if text and event in _PLAIN_CONTEXT else ())
 
 
+def said(outcome: LifecycleOutcome, failure: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """How a hook did, in Codex's words, and what it said, by kind."""
+    if failure:
+        return "failed", (("error", failure),)
+    entries = [("warning", text) for text in outcome.messages] + [("context", text) for text in outcome.context]
+    if outcome.stop:
+        return "stopped", (*entries, ("stop", outcome.stop))
+    if outcome.block:
+        return "blocked", (*entries, ("feedback", outcome.block))
+    return "completed", tuple(entries)
+
+
 def bounded(text: str, limit: int = MAX_CONTEXT_CHARS) -> str:
     """The text, or its beginning and end with a note between."""
     if len(text) <= limit:

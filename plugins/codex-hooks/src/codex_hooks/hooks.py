@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import time
 from typing import Any
 
 import orjson
 
-from codex_plugin_sdk import Decision, LifecycleEvent, LifecycleOutcome, LifecycleSetup
+from codex_plugin_sdk import Decision, HookRun, LifecycleEvent, LifecycleOutcome, LifecycleSetup
+from codex_plugin_sdk.hooks.handlers import Handler, read_configured
+from codex_plugin_sdk.hooks.matching import names_of
 
-from .answers import HookFailed, answer
-from .handlers import Handler, read_configured
-from .matching import names_of
+from .answers import HookFailed, answer, said
 from .notify import Notifier
 from .payloads import hook_input, tool_input
 
@@ -40,7 +42,7 @@ class CommandHooks:
         names = names_of(event)
         for handler in self._handlers:
             if handler.event == event.name and handler.matcher.matches(names):
-                outcome = _both(outcome, await self._run(handler, event))
+                outcome = _both(outcome, await self._shown(handler, event))
                 event = _with_input(event, outcome)
         if self._notifier is not None and event.subject == "agent-turn-complete":
             outcome = outcome.replace(messages=(*outcome.messages, *await self._notifier.tell(event)))
@@ -51,7 +53,33 @@ class CommandHooks:
         if self._notifier is not None:
             await self._notifier.aclose()
 
-    async def _run(self, handler: Handler, event: LifecycleEvent) -> LifecycleOutcome:
+    async def _shown(self, handler: Handler, event: LifecycleEvent) -> LifecycleOutcome:
+        """Run one, shown as it begins and as it ends."""
+        run, began = self._run_of(handler, event), time.monotonic()
+        self._setup.tell(run)
+        outcome, failure = LifecycleOutcome(), "it was stopped"
+        try:
+            outcome, failure = await self._run(handler, event)
+        finally:
+            duration_ms = int((time.monotonic() - began) * 1000)
+            status, entries = said(outcome, failure)
+            self._setup.tell(run.replace(status=status, entries=entries, duration_ms=duration_ms))
+        return outcome
+
+    def _run_of(self, handler: Handler, event: LifecycleEvent) -> HookRun:
+        path, number = handler.path, self._handlers.index(handler)
+        words = re.sub(r"(?<!^)(?=[A-Z])", "-", event.name).lower()
+        call_id = event.payload.get("tool_use_id", "")
+        return HookRun(
+            id=f"{words}:{number}:{path}" + (f":{call_id}" if call_id else ""),
+            event=event.name,
+            key=f"{path}:{number}",
+            source=handler.source(self._setup.codex_home),
+            message=handler.status_message,
+        )
+
+    async def _run(self, handler: Handler, event: LifecycleEvent) -> tuple[LifecycleOutcome, str]:
+        """What a handler said, and why it failed (empty if it did not)."""
         from .running import run_hook
 
         def updated(given: Any) -> Any:
@@ -61,9 +89,9 @@ class CommandHooks:
         data = orjson.dumps(hook_input(event, self._setup), default=str) + b"\n"
         try:
             finished = await run_hook(handler, data, self._setup)
-            return answer(event.name, finished, updated)
+            return answer(event.name, finished, updated), ""
         except HookFailed as error:
-            return _failed(handler, event, str(error))
+            return _failed(handler, event, str(error)), str(error)
 
 
 def _failed(handler: Handler, event: LifecycleEvent, why: str) -> LifecycleOutcome:

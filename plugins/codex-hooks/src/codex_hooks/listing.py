@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import orjson
 
-from .handlers import Configured, Handler, read_configured
+from codex_plugin_sdk.hooks.handlers import Configured, Handler, read_configured
 
 if TYPE_CHECKING:
     from codex_plugin_sdk import Invocation

@@ -15,8 +15,7 @@ from codex_plugin_sdk import (
     RunIntent,
     ToolIntent,
 )
-
-from .matching import PATCH_TOOL, SHELL_TOOLS, tool_name
+from codex_plugin_sdk.hooks.matching import PATCH_TOOL, SHELL_TOOLS, tool_name
 
 _WITHOUT_TURN = frozenset(("SessionStart", "SessionEnd"))
 _WITHOUT_MODE = frozenset(("PreCompact", "PostCompact", "SessionEnd"))

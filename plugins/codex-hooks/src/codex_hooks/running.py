@@ -13,8 +13,7 @@ from .answers import Finished, HookFailed
 
 if TYPE_CHECKING:
     from codex_plugin_sdk import LifecycleSetup, Process
-
-    from .handlers import Handler
+    from codex_plugin_sdk.hooks.handlers import Handler
 
 MAX_STDOUT_BYTES = 1024 * 1024
 MAX_STDERR_BYTES = 64 * 1024

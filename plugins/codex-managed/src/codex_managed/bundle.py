@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
-from codex_plugin_sdk import UserError, Value, positions, value
+from codex_plugin_sdk import UserError, Value, field, positions, value
 
 from .toml_text import parse_toml, part_of, stands_alone
 
@@ -34,10 +32,10 @@ class Bundle(Value):
     version: int
     issued_at: datetime
     expires_at: datetime | None = None
-    config: Mapping[str, Any] = attrs.field(factory=dict)
-    requirements: Mapping[str, Any] = attrs.field(factory=dict)
-    config_text: str = attrs.field(default="", repr=False)
-    requirements_text: str = attrs.field(default="", repr=False)
+    config: Mapping[str, Any] = field(factory=dict)
+    requirements: Mapping[str, Any] = field(factory=dict)
+    config_text: str = field(default="", repr=False)
+    requirements_text: str = field(default="", repr=False)
 
     def check_dates(self, now_s: float) -> None:
         """Raises `BundleRefused` for a bundle that has expired, or comes from the future."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from time import time
 
-import attrs
-
-from codex_plugin_sdk import CodexError, ConfigError, Value, value
+from codex_plugin_sdk import CodexError, ConfigError, Value, field, value
 
 from .bundle import MAX_BUNDLE_BYTES, Bundle, BundleRefused, parse_bundle
 from .guard import read_guarded, read_plain
@@ -45,7 +43,7 @@ class _Held(Value):
     now_s: float
     copy: Copy | None
     damage: str
-    contact: Contact = attrs.field(factory=Contact)
+    contact: Contact = field(factory=Contact)
 
     def unusable(self, max_age_s: float) -> str:
         """Why the copy may not stand in; empty if it may."""

@@ -13,10 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import attrs
 import orjson
 
-from codex_plugin_sdk import ConfigError, Value, replace_file, value
+from codex_plugin_sdk import ConfigError, Value, field, replace_file, value
 
 from .bundle import MAX_BUNDLE_BYTES, Bundle, BundleRefused, parse_bundle
 from .guard import read_plain
@@ -34,7 +33,7 @@ _ETAG = re.compile(r'(W/)?"[\x21\x23-\x7e]{0,512}"')
 class Signed(Value):
     """A bundle as it came: its bytes, its signature (base64 text) and the server's tag for it."""
 
-    raw: bytes = attrs.field(repr=False)
+    raw: bytes = field(repr=False)
     signature: bytes
     etag: str = ""
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
-
 from codex_plugin_sdk import (
     ExitCode,
     ModelEvent,
@@ -15,6 +13,7 @@ from codex_plugin_sdk import (
     TokenUsage,
     UserError,
     Value,
+    field,
     value,
 )
 
@@ -56,7 +55,7 @@ class Answer(Value):
     deltas: bool = True
     kind: str = "turn"
     fault: Fault | None = None
-    outputs: Mapping[str, str] = attrs.field(factory=dict)
+    outputs: Mapping[str, str] = field(factory=dict)
 
 
 @value
@@ -66,7 +65,7 @@ class Script(Value):
     path: str
     answers: tuple[Answer, ...]
     strict: bool = False
-    model_info: ModelInfo = attrs.field(factory=lambda: ModelInfo(known=True, context_window=CONTEXT_WINDOW))
+    model_info: ModelInfo = field(factory=lambda: ModelInfo(known=True, context_window=CONTEXT_WINDOW))
 
 
 class ScriptError(UserError):

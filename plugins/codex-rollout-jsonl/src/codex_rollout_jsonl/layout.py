@@ -12,6 +12,7 @@ import re
 import time
 from bisect import bisect_left
 from collections.abc import Iterator
+from operator import is_
 
 from codex_plugin_sdk import StoreError, UserError, is_uuid, uuid7_unix_ms
 
@@ -135,12 +136,26 @@ class Folders:
     def __init__(self, home: str) -> None:
         self._home = home
         self._seen: dict[str, tuple[int, list[str], frozenset[str]]] = {}
+        self._sorted: dict[bool, tuple[list[list[str]], list[tuple[int, str, str]]]] = {}
+
+    def by_name(self, *, archived: bool) -> list[tuple[int, str, str]]:
+        """A zero, the file name and the folder of each rollout, in the order of the names, which is that of their
+        beginnings. Sorted again only when a folder changed. Raises `StoreError`."""
+        listed = [self._names(folder)[0] for folder in self._of(archived=archived)]
+        before = self._sorted.get(archived)
+        if before is not None and len(before[0]) == len(listed) and all(map(is_, before[0], listed)):
+            return before[1]
+        found = sorted((0, name, folder) for name, folder in self.rollouts(archived=archived))
+        self._sorted[archived] = listed, found
+        return found
+
+    def _of(self, *, archived: bool) -> list[str]:
+        return [os.path.join(self._home, ARCHIVED)] if archived else list(_day_paths(self._home))
 
     def rollouts(self, *, archived: bool) -> list[tuple[str, str]]:
         """File name and folder of each rollout that is archived, or of each that is not, folder by folder. Of a
         thread with several files the newest. Raises `StoreError`."""
-        folders = [os.path.join(self._home, ARCHIVED)] if archived else list(_day_paths(self._home))
-        listed = [(folder, *self._names(folder)) for folder in folders]
+        listed = [(folder, *self._names(folder)) for folder in self._of(archived=archived)]
         parted = frozenset().union(*(ids for _, _, ids in listed))
         found = [(name, folder) for folder, names, _ in listed for name in names]
         if not parted:

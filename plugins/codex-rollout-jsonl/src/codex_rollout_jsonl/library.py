@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 
 import orjson
@@ -33,13 +34,11 @@ def browse(home: str, folders: Folders, query: ThreadQuery, names: Mapping[str, 
     passed over; the first 4 KB of those that are not wanted. Raises `UserError`, `StoreError`."""
     if query.limit < 1:
         raise UserError(f"a page holds at least 1 thread, not {query.limit}")
-    entries = sorted(_keyed(folders, query), reverse=query.descending)
-    begin = 0
-    if query.cursor is not None:
-        begin = _begin(entries, query)
+    entries = _keyed(folders, query)
     shown: list[ThreadSummary] = []
     places: list[Entry] = []
-    for entry in entries[begin:]:
+    for index in _along(entries, query):
+        entry = entries[index]
         summary = _summary(home, entry, query, names)
         if summary is None:
             continue
@@ -62,29 +61,30 @@ def _page(query: ThreadQuery, shown: list[ThreadSummary], places: list[Entry], *
 
 
 def _keyed(folders: Folders, query: ThreadQuery) -> list[Entry]:
-    found = folders.rollouts(archived=query.archived)
+    """All rollouts by their key, ascending."""
     if query.order == "created":
-        return [(0, name, folder) for name, folder in found]  # a name begins with the time
+        return folders.by_name(archived=query.archived)  # a name begins with the time
     entries = []
-    for name, folder in found:
+    for name, folder in folders.rollouts(archived=query.archived):
         try:
             entries.append((os.stat(f"{folder}/{name}").st_mtime_ns, name, folder))
         except FileNotFoundError:
             continue
         except OSError as error:
             raise store_error(error, "look at the rollout", os.path.join(folder, name)) from error
-    return entries
+    return sorted(entries)
 
 
-def _begin(entries: list[Entry], query: ThreadQuery) -> int:
-    key, name, inclusive = decode_place(query.cursor or "", query.order)
-    for index, entry in enumerate(entries):
-        here = (entry[0], entry[1])
-        if here == (key, name):
-            return index if inclusive else index + 1
-        if (here < (key, name)) is query.descending:
-            return index
-    return len(entries)
+def _along(entries: list[Entry], query: ThreadQuery) -> range:
+    """The entries from the cursor on, in the order of the query."""
+    begin = len(entries) if query.descending else 0
+    met = 0
+    if query.cursor is not None:
+        key, name, inclusive = decode_place(query.cursor, query.order)
+        begin = bisect_left(entries, (key, name, ""))
+        is_there = begin < len(entries) and entries[begin][:2] == (key, name)
+        met = int(is_there and inclusive is query.descending)
+    return range(begin - 1 + met, -1, -1) if query.descending else range(begin + met, len(entries))
 
 
 def _summary(home: str, entry: Entry, query: ThreadQuery, names: Mapping[str, str]) -> ThreadSummary | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import orjson
 
@@ -17,21 +17,25 @@ _METADATA = b',"metadata":{'
 _METADATA_BYTES = 4096  # a larger one is found by decoding the line
 
 
-def read_lines(path: str, end: int | None = None) -> Iterator[RolloutLine]:
-    """The lines of a file that can be read, in order, up to the byte `end`; the others (torn, foreign, blank) are
-    passed over.
+def read_lines(
+    path: str, end: int | None = None, begin: int = 0, types: Collection[str] | None = None
+) -> Iterator[RolloutLine]:
+    """The lines of a file that can be read, in order, from the byte `begin` up to `end`; the others (torn, foreign,
+    blank) are passed over. With `types`, those of other types are so too, which costs less than reading them.
 
     Holds one line at a time. Raises `StoreError` when the file itself cannot be read.
     """
     try:
         with open(path, "rb", buffering=_BUFFER) as file:
-            at = 0
+            at = file.seek(begin)
             for raw in file:
                 at += len(raw)
                 if end is not None and at > end:
                     return
+                if types is not None and (head := _HEAD.match(raw)) is not None and head[3].decode() not in types:
+                    continue
                 line = parse_line(raw)
-                if line is not None:
+                if line is not None and (types is None or line.type in types):
                     yield line
     except OSError as error:
         raise store_error(error, "read the rollout", path) from error

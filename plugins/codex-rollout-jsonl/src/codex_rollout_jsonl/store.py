@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from codex_plugin_sdk import RolloutLine, StoreError, ThreadPage, ThreadQuery, ThreadSummary, UserError, is_uuid
 from codex_plugin_sdk.redact import Redactor
 
 from .bases import read_with_base
+from .failures import store_error
 from .head import summarize
 from .layout import (
     ARCHIVED,
@@ -27,6 +28,8 @@ from .layout import (
     thread_id_of,
 )
 from .names import ThreadNames
+from .reader import read_lines
+from .turns import TurnPlaces
 from .writer import JsonlWriter
 
 _MIN_PREFIX = 6
@@ -44,6 +47,7 @@ class JsonlRolloutStore:
         self._names = ThreadNames(self._home)
         self._redact = Redactor(environ or {}).redact_bytes
         self._paths: dict[str, str] = {}
+        self._turns = TurnPlaces()
 
     def create(self, thread_id: str, created_at_ms: int) -> JsonlWriter:
         """Begin a rollout; nothing is on the disk before the first append. Raises `StoreError`."""
@@ -60,6 +64,20 @@ class JsonlRolloutStore:
     def read(self, thread_id: str) -> Iterator[RolloutLine]:
         """The lines of a rollout, one at a time. Raises `StoreError` if there is none."""
         return read_with_base(self._path(thread_id), self._paths_of)
+
+    def turn_places(self, thread_id: str) -> Sequence[tuple[str, int]]:
+        """Id of each turn that begins in the thread's own file, and the byte at which it does. Raises `StoreError`."""
+        path = self._path(thread_id)
+        try:
+            return self._turns.of(path)
+        except OSError as error:
+            raise store_error(error, "read the rollout", path) from error
+
+    def read_part(
+        self, thread_id: str, begin: int, end: int | None = None, *, types: Collection[str] | None = None
+    ) -> Iterator[RolloutLine]:
+        """The lines of the file itself between two bytes, those of these types. Raises `StoreError`."""
+        return read_lines(self._path(thread_id), end, begin, types)
 
     def find(self, id_or_name: str) -> ThreadSummary | None:
         """The thread of this id, of this name, of this path, or the only one whose id begins so (at least six

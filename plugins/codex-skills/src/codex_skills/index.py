@@ -8,9 +8,8 @@ from contextlib import suppress
 from typing import Any
 
 from codex_plugin_sdk import replace_file
-
-from .roots import Root
-from .shelf import Shelf
+from codex_plugin_sdk.skills.roots import Root
+from codex_plugin_sdk.skills.shelf import Shelf
 
 VERSION = 1
 MAX_ROOTS = 64

@@ -7,36 +7,21 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from codex_plugin_sdk import ExitCode, UserError, Value, value
-
-from .problems import Problem
-from .roots import Root, skill_roots
-from .section import Switches
-from .shelf import Shelf, Skill, by_name
+from codex_plugin_sdk import ExitCode, UserError
+from codex_plugin_sdk.skills.listing import Listed, list_skills
+from codex_plugin_sdk.skills.problems import Problem
 
 if TYPE_CHECKING:
-    from codex_plugin_sdk import Config, Invocation
+    from codex_plugin_sdk import Invocation
 
 SCHEMA_VERSION = 1
-
-
-@value
-class Listed(Value):
-    """A skill that can be used. `shadowed_by` is the path of the stronger one that has its name."""
-
-    skill: Skill
-    enabled: bool
-    shadowed_by: str = ""
 
 
 def run_list(invocation: Invocation, given: Mapping[str, Any]) -> int:
     """Carry out the command; returns the exit code. Raises `CodexError` for what is wrong before."""
     cwd = _folder(given.get("cwd") or invocation.flags.get("cwd"))
     config = invocation.load_config(cwd=cwd, overrides=given.get("overrides", ()), profile=given.get("profile"))
-    problems: list[Problem] = []
-    roots = _roots(invocation, config, cwd, problems)
-    switches = Switches(config.data, invocation.environ.get("HOME", ""))
-    listed = _collect(roots, switches, problems)
+    listed, problems = list_skills(invocation, config, cwd)
     if given["as_json"]:
         _print_json(listed, problems, trusted=config.trusted)
     else:
@@ -44,42 +29,6 @@ def run_list(invocation: Invocation, given: Mapping[str, Any]) -> int:
     for problem in problems:
         sys.stderr.write(f"{problem}\n")
     return ExitCode.OK
-
-
-def _roots(invocation: Invocation, config: Config, cwd: str, problems: list[Problem]) -> Sequence[Root]:
-    folders: dict[str, str] = {}
-    for name, offer in invocation.plugins.skill_folders().items():
-        try:
-            folders[name] = offer.spec.path()
-        except Exception as error:  # noqa: BLE001 - one plugin must not hide the skills of others
-            message = f"its folder of skills is unknown: {type(error).__name__}: {error}"
-            problems.append(Problem(path=offer.origin, line=0, message=message, cure="tell its author"))
-    return skill_roots(
-        cwd=cwd,
-        codex_home=config.codex_home,
-        environ=invocation.environ,
-        config=config.data,
-        trusted=config.trusted,
-        plugin_folders=folders,
-    )
-
-
-def _collect(roots: Sequence[Root], switches: Switches, problems: list[Problem]) -> list[Listed]:
-    skills: list[Skill] = []
-    for root in roots:
-        shelf = Shelf(root)
-        found = list(shelf.everything())
-        problems += shelf.problems
-        problems += [skill.problem for skill in found if skill.problem is not None]
-        skills += [skill for skill in found if skill.problem is None]
-    enabled = {skill.path: switches.enabled(skill.name, skill.path) for skill in skills}
-    meant = by_name(skill for skill in skills if enabled[skill.path])
-    listed = []
-    for skill in skills:
-        other = meant.get(skill.name, skill)
-        shadow = "" if other.path == skill.path else other.path
-        listed.append(Listed(skill=skill, enabled=enabled[skill.path], shadowed_by=shadow))
-    return listed
 
 
 def _print_json(listed: Sequence[Listed], problems: Sequence[Problem], *, trusted: bool) -> None:

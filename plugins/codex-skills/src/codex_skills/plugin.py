@@ -28,7 +28,7 @@ def codex_commands() -> Iterable[CommandSpec]:
 @hookimpl
 def codex_config_sections() -> Iterable[ConfigSectionSpec]:
     """Which skills are switched off, and whether the model is told of them."""
-    from .section import SkillsSection
+    from codex_plugin_sdk.skills.section import SkillsSection
 
     yield ConfigSectionSpec(name="skills", section=SkillsSection)
 

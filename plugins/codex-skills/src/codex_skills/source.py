@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from codex_plugin_sdk import ContextRequest, Fragment
-
-from .roots import Root, skill_roots
+from codex_plugin_sdk.skills.roots import Root, skill_roots
 
 if TYPE_CHECKING:
+    from codex_plugin_sdk.skills.problems import Problem
+    from codex_plugin_sdk.skills.section import Switches
+    from codex_plugin_sdk.skills.shelf import Shelf, Skill
+
     from .index import Index
-    from .problems import Problem
-    from .section import Switches
-    from .shelf import Shelf, Skill
 
 MAX_PROBLEMS = 10
 MAX_MENTIONS = 10
@@ -42,8 +42,9 @@ class SkillsSource:
         return self._of_roots(request, roots) if roots else ()
 
     def _of_roots(self, request: ContextRequest, roots: Sequence[Root]) -> Sequence[Fragment]:
+        from codex_plugin_sdk.skills.section import Switches
+
         from .index import Index
-        from .section import Switches
 
         if self._index is None:
             self._index = Index(request.codex_home)
@@ -62,7 +63,7 @@ def _wants_list(config: Mapping[str, object]) -> bool:
 
 
 def _overview(shelves: Sequence[Shelf], switches: Switches, *, listed: bool) -> Iterator[Fragment]:
-    from .shelf import HEAD_SIZE, by_name
+    from codex_plugin_sdk.skills.shelf import HEAD_SIZE, by_name
 
     usable: list[Skill] = []
     problems = [problem for shelf in shelves for problem in shelf.problems]
@@ -145,8 +146,9 @@ def _find(name: str, shelves: Sequence[Shelf], switches: Switches) -> Skill | No
 
 
 def _body(skill: Skill) -> Fragment:
-    from .files import HEAD_BYTES, read_text
-    from .problems import Problem, UnusableError
+    from codex_plugin_sdk.skills.files import HEAD_BYTES, read_text
+    from codex_plugin_sdk.skills.problems import Problem, UnusableError
+
     from .wording import body_text
 
     try:

@@ -7,12 +7,11 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from codex_plugin_sdk import ExitCode
-
-from .files import NAME, read_text
-from .front_matter import examine
-from .problems import Problem, UnusableError
-from .roots import Root
-from .scan import scan
+from codex_plugin_sdk.skills.files import NAME, read_text
+from codex_plugin_sdk.skills.front_matter import examine
+from codex_plugin_sdk.skills.problems import Problem, UnusableError
+from codex_plugin_sdk.skills.roots import Root
+from codex_plugin_sdk.skills.scan import scan
 
 
 def run_validate(paths: Sequence[str]) -> int:

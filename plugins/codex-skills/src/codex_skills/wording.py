@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .shelf import Skill
+from codex_plugin_sdk.skills.shelf import Skill
 
 MAX_CHARS = 8000
 """Of the whole list; it is part of every request."""

@@ -58,7 +58,8 @@ async def run_plan(plan: Plan, item: CommandExecutionItem, ctx: ToolContext, max
         process = await ctx.exec(plan.request, plan.intent)
     except BaseException as error:
         status = ItemStatus.DECLINED if isinstance(error, PolicyDenied) else ItemStatus.FAILED
-        await _complete(ctx, item.replace(status=status, exit_code=NEVER_RAN, aggregated_output=str(error)))
+        why = str(error) if isinstance(error, Exception) else "interrupted before it ran"
+        await _complete(ctx, item.replace(status=status, exit_code=NEVER_RAN, aggregated_output=why))
         raise
     seen = Transcript()
     started_s = time.monotonic()

@@ -36,6 +36,7 @@ _RETRYING = (ApprovalPolicy.ON_FAILURE, ApprovalPolicy.UNTRUSTED)
 """Where the user is asked about a command that its sandbox made fail; elsewhere the model may ask."""
 NEVER_RAN = -1
 """The exit code, in its item, of a command that was refused or could not be started; as in Codex."""
+INTERRUPTED = "interrupted before it ran"
 
 
 class ExecCommandTool:
@@ -172,8 +173,9 @@ async def _never_ran(ctx: ToolContext, item: CommandExecutionItem, error: BaseEx
     """Complete the item of a command that was refused, could not be started, or was waiting for an answer when
     the turn was interrupted."""
     status = ItemStatus.DECLINED if isinstance(error, PolicyDenied) else ItemStatus.FAILED
+    why = str(error) if isinstance(error, Exception) else INTERRUPTED
     with anyio.CancelScope(shield=True):
-        await ctx.item_completed(item.replace(status=status, exit_code=NEVER_RAN, aggregated_output=str(error)))
+        await ctx.item_completed(item.replace(status=status, exit_code=NEVER_RAN, aggregated_output=why))
 
 
 def _folder(cwd: str, workdir: str | None) -> str:

@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-import attrs
 import orjson
 
-from codex_plugin_sdk import Value, value
+from codex_plugin_sdk import Value, field, value
 
 from .named import named_paths
 from .places import Project, main_repository
@@ -36,8 +35,8 @@ class Verdict(Value):
     state: str
     reason: str = ""
     changes: tuple[Change, ...] = ()
-    entries: Mapping[str, Entry] = attrs.field(factory=dict, repr=False)
-    pinned: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    entries: Mapping[str, Entry] = field(factory=dict, repr=False)
+    pinned: Mapping[str, str] = field(factory=dict, repr=False)
     pin: Pin | None = None
 
     @property

@@ -1,0 +1,1 @@
+"""The tool mcp_bridge, as a plugin of codex-agent."""

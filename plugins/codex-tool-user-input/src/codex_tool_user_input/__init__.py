@@ -1,0 +1,1 @@
+"""Tools by which the model asks the user: a question, or for permissions."""
