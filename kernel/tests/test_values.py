@@ -1,3 +1,5 @@
+import sys
+
 import attrs
 import pytest
 
@@ -131,6 +133,19 @@ def test_values_are_the_same_before_and_after_attrs_has_built_their_class():
         Later(a=1, z=2)
     with pytest.raises(AttributeError):
         first[0].a = 2
+
+
+def test_values_do_without_attrs_where_it_cannot_be_loaded(monkeypatch):
+    @value
+    class Early(Value):
+        x: int
+        y: str = "y"
+
+    monkeypatch.setitem(sys.modules, "attrs", None)  # as if it could not be read
+    made = [Early(x=number) for number in range(2 * PLAIN_INSTANCES)]
+    assert made[-1] == Early(x=2 * PLAIN_INSTANCES - 1)
+    monkeypatch.undo()
+    assert [Early(x=number) for number in range(2 * PLAIN_INSTANCES)] == made
 
 
 def test_attrs_sees_the_fields_of_a_class_that_has_no_instance_yet():

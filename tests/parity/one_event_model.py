@@ -246,7 +246,9 @@ def _is_running(message: Message) -> bool:
 # -- what is compared ----------------------------------------------------------------------------
 
 _ID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
-_RANDOM = re.compile(r"next attempt in [\d.]+ s|(?<=succeeded in )[\d.]+m?s|(?<=exited 3 in )[\d.]+m?s|(?<=exited 143 in )[\d.]+m?s")
+_RANDOM = re.compile(
+    r"next attempt in [\d.]+ s|(?<=succeeded in )[\d.]+m?s|(?<=exited 3 in )[\d.]+m?s|(?<=exited 143 in )[\d.]+m?s"
+)
 _ROLLOUT = re.compile(r"/rollout-[^\"/ ]*")
 _TIMES = {"startedAtMs", "completedAtMs", "startedAt", "completedAt", "durationMs", "createdAt", "updatedAt"}
 _TIMES |= {"recencyAt", "emittedAtMs", "processId"}

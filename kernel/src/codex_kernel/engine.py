@@ -19,7 +19,7 @@ from .contracts.observe import TelemetrySetup
 from .contracts.policy import ExecPolicy, PolicySetup
 from .contracts.sandbox import ExecRequest, Process, SandboxSetup
 from .contracts.store import RolloutLine, RolloutStore, RolloutWriter, StoreSetup
-from .contracts.tool import Tool, ToolSetup, ToolSourceSetup
+from .contracts.tool import Tool, ToolSetup, ToolSource, ToolSourceSetup
 from .errors import CodexError, ConfigError, PluginMissing, SandboxUnavailable, UserError
 from .event_queue import EventQueue
 from .history import History
@@ -256,23 +256,9 @@ class Engine:
     def _tool_sources(
         self, recorder: Recorder, sandbox: SandboxChooser, cwd: str, options: ThreadOptions, notices: list[str]
     ) -> ToolSources:
-        async def spawn(request: ExecRequest) -> Process:
-            policy = self.settings.sandbox_policy.anchored(cwd)
-            return await (await sandbox.backend(policy)).spawn(request, policy)
-
         made = []
         for name, offer in self.plugins.tool_sources().items():
-            setup = ToolSourceSetup(
-                tools=self._tool_setup(recorder.thread_id),
-                cwd=cwd,
-                tell=recorder.emit_nowait,
-                spawn=spawn,
-                servers={known: found.spec.factory for known, found in self.plugins.mcp_servers().items()},
-                sandbox_policy=self.settings.sandbox_policy,
-                answers_questions=options.answers_questions,
-                trusted=self.config.trusted,
-                originator=options.originator,
-            )
+            setup = self._source_setup(recorder.thread_id, recorder.emit_nowait, sandbox, options.replace(cwd=cwd))
             try:
                 source = offer.spec.factory(setup)
             except UserError:
@@ -282,6 +268,47 @@ class Engine:
             else:
                 made += [(name, source)] if source is not None else []
         return ToolSources(made, recorder.emit_nowait)
+
+    def _source_setup(
+        self, thread_id: ThreadId, tell: Callable[[EventMsg], None], sandbox: SandboxChooser, options: ThreadOptions
+    ) -> ToolSourceSetup:
+        async def spawn(request: ExecRequest) -> Process:
+            policy = self.settings.sandbox_policy.anchored(options.cwd)
+            return await (await sandbox.backend(policy)).spawn(request, policy)
+
+        return ToolSourceSetup(
+            tools=self._tool_setup(thread_id),
+            cwd=options.cwd,
+            tell=tell,
+            spawn=spawn,
+            servers={known: found.spec.factory for known, found in self.plugins.mcp_servers().items()},
+            sandbox_policy=self.settings.sandbox_policy,
+            answers_questions=options.answers_questions,
+            trusted=self.config.trusted,
+            originator=options.originator,
+        )
+
+    @asynccontextmanager
+    async def tool_source(
+        self, name: str, options: ThreadOptions, tell: Callable[[EventMsg], None]
+    ) -> AsyncIterator[ToolSource | None]:
+        """A tool source without a thread, for `inquire`; it works until the context is left. None where none is
+        installed, or nothing is configured for it. Raises what its factory and its `run` raise."""
+        import anyio
+
+        offer = self.plugins.tool_sources().get(name)
+        sandbox = self.sandbox(tell)
+        setup = self._source_setup(new_thread_id(), tell, sandbox, options)
+        source = None if offer is None else offer.spec.factory(setup)
+        try:
+            async with anyio.create_task_group() as tasks:
+                if source is not None:
+                    tasks.start_soon(source.run)
+                yield source
+                tasks.cancel_scope.cancel()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await sandbox.aclose()
 
     def _policies(self, cwd: str) -> list[tuple[str, ExecPolicy]]:
         config = self.config

@@ -30,6 +30,7 @@ from .protocol.thread_items import (
     FileChange,
     FileChangeItem,
     ImageViewItem,
+    ItemStatus,
     McpToolCallItem,
     ReasoningItem,
     ThreadItem,
@@ -141,17 +142,7 @@ def item_body(item: ThreadItem) -> dict[str, Any]:  # noqa: C901 - one flat case
                 "stderr": item.stderr,
             }
         case McpToolCallItem():
-            return {
-                "type": "McpToolCall",
-                "id": item.id,
-                "server": item.server,
-                "tool": item.tool,
-                "arguments": item.arguments,
-                "status": item.status.value,
-                "result": item.result,
-                "error": item.error,
-                "duration": _duration(item.duration_ms),
-            }
+            return _mcp_call_body(item)
         case ToolCallItem():
             return {
                 "type": "ToolCall",
@@ -189,6 +180,21 @@ def _command_body(item: CommandExecutionItem) -> dict[str, Any]:
         "status": item.status.value,
         "aggregated_output": item.aggregated_output,
         "exit_code": item.exit_code,
+        "duration": _duration(item.duration_ms),
+    }
+
+
+def _mcp_call_body(item: McpToolCallItem) -> dict[str, Any]:
+    status = ItemStatus.FAILED if item.status is ItemStatus.DECLINED else item.status  # Codex reads no other word
+    outcome = {"result": item.result, "error": None if item.error is None else {"message": item.error}}
+    return {
+        "type": "McpToolCall",
+        "id": item.id,
+        "server": item.server,
+        "tool": item.tool,
+        "arguments": item.arguments,
+        "status": status.value,
+        **{name: found for name, found in outcome.items() if found is not None},
         "duration": _duration(item.duration_ms),
     }
 

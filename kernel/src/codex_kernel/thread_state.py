@@ -94,6 +94,14 @@ class ThreadState:
         await self.sources.ready()
         self.tools, self.definitions = self.sources.offered(self.own_tools, self._own_definitions)
 
+    def bring(self, tools: Mapping[str, Tool]) -> None:
+        """Offer more tools of the thread's own. Before the first turn."""
+        self.own_tools = self.tools = {**self.own_tools, **tools}
+        self._own_definitions = self.definitions = (
+            *self._own_definitions,
+            *(tool.definition for tool in tools.values()),
+        )
+
     def own(self, process: Process) -> None:
         """Remember a process that a tool started: it ends with the thread at the latest."""
         self._processes = [known for known in self._processes if known.returncode is None]

@@ -160,6 +160,9 @@ if TYPE_CHECKING:
         positions as positions,
         read_toml as read_toml,
     )
+    from codex_kernel.rollout_lines import (
+        item_body as item_body,
+    )
     from codex_kernel.contracts.context import (
         ContextRequest as ContextRequest,
         ContextSource as ContextSource,

@@ -129,6 +129,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     ),
     "codex_kernel.requirements": ("Constrained", "Requirements", "parse_requirements"),
     "codex_kernel.toml_files": ("positions", "read_toml"),
+    "codex_kernel.rollout_lines": ("item_body",),
     "codex_kernel.contracts.context": ("ContextRequest", "ContextSource", "Fragment"),
     "codex_kernel.protocol.ids": (
         "ApprovalId",

@@ -58,8 +58,8 @@ def test_root_options_are_completed(answer):
     [
         (["codex", "plugin", "l"], plain("list")),
         (["codex", "plugin", "list", "--js"], plain("--json")),
-        (["codex", "debug", ""], plain("models", "prompt-input")),
-        (["codex", "exec", "re"], plain("resume")),
+        (["codex", "debug", ""], plain("app-server", "models", "prompt-input")),
+        (["codex", "exec", "res"], plain("resume")),
         (["codex", "exec", "resume", "--la"], plain("--last")),
         (["codex", "sandbox", "status", "--js"], plain("--json")),
         (["codex", "sandbox", "st"], [*plain("status"), "file,st"]),
@@ -86,7 +86,7 @@ def test_nested_groups_and_words_of_a_usage_line(answer, words, expected):
         (["codex", "--add-dir", "a"], ["dir,a"]),
         (["codex", "exec", "-C/x", "--cd", ""], ["dir,"]),
         (["codex", "-m", ""], []),
-        (["codex", "exec", "--no-such=", ""], plain("resume")),
+        (["codex", "exec", "--no-such=", ""], plain("resume", "review")),
         (["codex", "no-such-command", ""], []),
     ],
 )

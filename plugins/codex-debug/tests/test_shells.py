@@ -55,7 +55,7 @@ def test_bash_completes_what_is_typed(terminal, folder):
     bash.read_until("\nready ")
     for typed, shown in (
         ("codex comp", "codex completion "),
-        ("codex exec re", "codex exec resume "),
+        ("codex exec res", "codex exec resume "),
         ("codex exec -o my", "codex exec -o my\\ file.txt "),
         ("codex exec -o 'my", "codex exec -o 'my file.txt' "),
         ("codex exec -C s", "codex exec -C sub\\ dir/"),

@@ -214,5 +214,9 @@ class ToolSource(Protocol):
 
     async def inquire(self, method: str, params: Mapping[str, Any]) -> Any:
         """Answer a question of a frontend, named and shaped as the app server's methods on MCP servers
-        (`mcpServerStatus/list`, `mcpServer/tool/call`, …). Raises `UserError` for what cannot be answered."""
+        (`mcpServerStatus/list`, `mcpServer/tool/call`, …). Raises `UserError` for what cannot be answered.
+
+        Lists come whole: the frontend cuts pages. `mcpServer/oauthLogin/completed` waits for the end of a login that
+        was begun, and answers as that notification. `config/mcpServer/reload` gets the configuration as it is now:
+        `config`."""
         ...

@@ -109,8 +109,7 @@ def value(cls: type[T]) -> type[T]:
 def _plain_init(self: Any, **given: Any) -> None:
     cls = type(self)
     plan = _plan(cls)
-    if plan.left <= 0:
-        _build(cls)
+    if plan.left <= 0 and _built(cls, plan):
         self.__init__(**given)
         return
     plan.left -= 1
@@ -131,6 +130,19 @@ def _plain_init(self: Any, **given: Any) -> None:
         raise TypeError(f"{cls.__name__}.__init__() got an unexpected keyword argument {unknown!r}")
     if (post_init := getattr(self, "__attrs_post_init__", None)) is not None:
         post_init()
+
+
+def _built(cls: type[Any], plan: _Plan) -> bool:
+    """Let attrs build the class. Where it cannot be loaded just now, for want of file descriptors or of the right to
+    read it, plain filling goes on if that is possible."""
+    try:
+        _build(cls)
+    except (ImportError, OSError):
+        if not plan.plain:
+            raise
+        plan.left = PLAIN_INSTANCES
+        return False
+    return True
 
 
 def _plan(cls: type[Any]) -> _Plan:

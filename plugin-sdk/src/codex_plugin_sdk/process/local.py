@@ -40,13 +40,15 @@ async def spawn_process(
     pass_fds: Sequence[int] = (),
     env: Mapping[str, str] | None = None,
     cwd: str | None = None,
+    stderr: int | None = None,
     controlling: bool = True,
     launch: Callable[[Callable[[], Started]], Started] | None = None,
     on_exit: Callable[[], None] | None = None,
 ) -> Process:
     """Start a program, as its own session leader, with descriptors 0-2 and `pass_fds` and no others.
 
-    `argv`, `env` and `cwd` take the place of the request's. `controlling` false leaves a terminal to a session
+    `argv`, `env` and `cwd` take the place of the request's. `stderr` is a descriptor of the caller's for a program on
+    pipes whose stdout is not to hold anything else. `controlling` false leaves a terminal to a session
     that the program starts itself. `launch` calls what starts the program, in
     another thread if need be (one whose restrictions the program is to inherit). `on_exit` is called once,
     on the event loop, when the program has ended. The environment gets one variable more, by which
@@ -69,7 +71,9 @@ async def spawn_process(
     def start() -> Started:
         if request.tty and not request.inherit:
             return _start_on_terminal(request, words, environ, tuple(pass_fds), controlling=controlling)
-        return (_start_as_is if request.inherit else _start_on_pipes)(request, words, environ, tuple(pass_fds))
+        if request.inherit:
+            return _start_as_is(request, words, environ, tuple(pass_fds))
+        return _start_on_pipes(request, words, environ, tuple(pass_fds), stderr)
 
     started = start() if launch is None else launch(start)
     mark.put_on(started.pid)
@@ -89,7 +93,7 @@ class Started(Value):
 
 
 def _start_on_pipes(
-    request: ExecRequest, argv: Sequence[str], env: Mapping[str, str], pass_fds: Sequence[int]
+    request: ExecRequest, argv: Sequence[str], env: Mapping[str, str], pass_fds: Sequence[int], stderr: int | None
 ) -> Started:
     ours: list[int] = []
     theirs: list[int] = []
@@ -111,7 +115,7 @@ def _start_on_pipes(
             argv,
             stdin=stdin,
             stdout=output_end,
-            stderr=output_end,
+            stderr=output_end if stderr is None else stderr,
             cwd=request.cwd,
             env=env,
             pass_fds=pass_fds,
