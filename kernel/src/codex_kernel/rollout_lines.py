@@ -123,7 +123,9 @@ def item_body(item: ThreadItem) -> dict[str, Any]:  # noqa: C901 - one flat case
     """A thread item in the form of `item_completed` lines."""
     match item:
         case UserMessageItem():
-            return {"type": "UserMessage", "id": item.id, "content": [_input_body(part) for part in item.content]}
+            content = [_input_body(part) for part in item.content]
+            named = {} if item.client_id is None else {"client_id": item.client_id}
+            return {"type": "UserMessage", "id": item.id, **named, "content": content}
         case AgentMessageItem():
             return {"type": "AgentMessage", "id": item.id, "content": [{"type": "Text", "text": item.text}]}
         case ReasoningItem():

@@ -173,7 +173,7 @@ class Thread:
         elif op.expected_turn_id not in (None, self._turn.turn_id):
             self._reject(op, f"expected active turn id `{op.expected_turn_id}` but found `{self._turn.turn_id}`")
         else:
-            self._turn.steer(op.input)
+            self._turn.steer(op)
 
     async def _interrupt(self, reason: str) -> None:
         if self._turn is not None:

@@ -169,6 +169,7 @@ class ThreadState:
                 ("model", overrides.model),
                 ("effort", overrides.effort),
                 ("summary", overrides.summary),
+                ("service_tier", overrides.service_tier),
                 ("approval_policy", overrides.approval_policy and ApprovalPolicy(overrides.approval_policy)),
                 ("sandbox_policy", overrides.sandbox_policy),
             )

@@ -86,10 +86,16 @@ class ToolSources:
     ) -> tuple[dict[str, Tool], tuple[ToolDefinition, ...]]:
         """All tools and what is offered of them: the fixed ones, then those of the sources; a name counts once."""
         tools, offered = dict(fixed), list(definitions)
-        for source in self._sources.values():
-            for tool in source.tools():
-                definition = tool.definition
+        for name in list(self._sources):
+            for definition, tool in self._found(name):
                 if definition.name not in tools:
                     tools[definition.name] = tool
                     offered.append(definition)
         return tools, tuple(offered)
+
+    def _found(self, name: str) -> list[tuple[ToolDefinition, Tool]]:
+        try:
+            return [(tool.definition, tool) for tool in self._sources[name].tools()]
+        except Exception as error:  # noqa: BLE001 - as above
+            self._drop(name, error)
+            return []

@@ -29,7 +29,7 @@ from .protocol.events import (
     TurnStateChanged,
 )
 from .protocol.ids import TurnId, new_item_id
-from .protocol.ops import UserInput, UserTurn
+from .protocol.ops import Steer, UserTurn
 from .protocol.response_items import (
     AnyToolCall,
     CustomToolCall,
@@ -86,7 +86,7 @@ class Turn:
         self.usage = TokenUsage()
         self._output_schema = output_schema
         self._opening = opening
-        self._steers: deque[tuple[UserInput, ...]] = deque()
+        self._steers: deque[Steer] = deque()
         self._open_lists: dict[str, TodoListItem] = {}
         self._asking = 0
         self._last_message: str | None = None
@@ -98,7 +98,7 @@ class Turn:
 
     # -- from outside ----------------------------------------------------------------------------
 
-    def steer(self, given: tuple[UserInput, ...]) -> None:
+    def steer(self, given: Steer) -> None:
         """Input that the model reads with its next request."""
         self._steers.append(given)
 

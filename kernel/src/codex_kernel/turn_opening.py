@@ -14,7 +14,7 @@ from .contracts.context import ContextRequest
 from .contracts.model import ModelRequest
 from .protocol.events import ItemCompleted, Notice, TurnStarted, TurnState, TurnStateChanged
 from .protocol.ids import TurnId, new_item_id
-from .protocol.ops import TextInput, UserInput, UserTurn
+from .protocol.ops import Steer, TextInput, UserInput, UserTurn
 from .protocol.policy import Category
 from .protocol.thread_items import UserMessageItem
 from .rollout_lines import line
@@ -55,7 +55,7 @@ def open_turn(state: ThreadState, op: UserTurn) -> None:
     """Tell that the turn begins, tell the model its context, take the user's input."""
     begin(state)
     tell_context(state, op.turn_id, prompt_text(op.input))
-    take_input(state, op.input)
+    take_input(state, op)
 
 
 async def open_handled(state: ThreadState, op: UserTurn) -> None:
@@ -64,7 +64,7 @@ async def open_handled(state: ThreadState, op: UserTurn) -> None:
     context = await state.lifecycle.begin_turn(prompt_text(op.input))
     tell_context(state, op.turn_id, prompt_text(op.input))
     state.lifecycle.remember(context)
-    take_input(state, op.input)
+    take_input(state, op)
 
 
 def prompt_text(given: Sequence[UserInput]) -> str:
@@ -101,10 +101,11 @@ def tell_context(state: ThreadState, turn_id: TurnId, user_text: str = "") -> No
         state.recorder.emit_nowait(Notice(level="warning", message=text))
 
 
-def take_input(state: ThreadState, given: Sequence[UserInput]) -> None:
+def take_input(state: ThreadState, op: UserTurn | Steer) -> None:
     """Add the user's input to the history and show it. Raises `UserError` for a bad image."""
-    state.recorder.remember([user_message(given)])
-    state.recorder.emit_nowait(ItemCompleted(item=UserMessageItem(id=new_item_id(), content=tuple(given))))
+    state.recorder.remember([user_message(op.input)])
+    item = UserMessageItem(id=new_item_id(), content=tuple(op.input), client_id=op.client_id)
+    state.recorder.emit_nowait(ItemCompleted(item=item))
 
 
 def compaction_due(state: ThreadState) -> bool:

@@ -139,3 +139,26 @@ async def test_threads_run_side_by_side(host, app):
     done = {(await app.until("turn/completed"))["params"]["threadId"] for _ in range(3)}
     assert done == threads
     assert asyncio.get_running_loop().time() - begun < 3
+
+
+async def test_a_client_finds_its_own_names_for_a_thread_and_a_message_again(host, app):
+    host.script([say("one\u2028two", "m1")])
+    thread = await app.thread(threadSource="my-editor")
+    done = await app.turn(thread, "hello", clientUserMessageId="mine-1")
+    assert done["turn"]["status"] == "completed"
+    shown = [m["params"]["item"] for m in app.heard if m["method"] == "item/completed"]
+    assert [item["clientId"] for item in shown if item["type"] == "userMessage"] == ["mine-1"]
+    assert [item["text"] for item in shown if item["type"] == "agentMessage"] == ["one\u2028two"]
+    async with host.start() as other:
+        again = await other.call("thread/read", {"threadId": thread, "includeTurns": True})
+    assert again["thread"]["threadSource"] == "my-editor"
+    (read,) = [i for turn in again["thread"]["turns"] for i in turn["items"] if i["type"] == "userMessage"]
+    assert read["clientId"] == "mine-1"
+
+
+async def test_the_service_tier_can_be_changed_with_a_turn(host, app):
+    host.script([say("a", "m1")], [say("b", "m2")])
+    thread = await app.thread()
+    await app.turn(thread)
+    await app.turn(thread, serviceTier="priority")
+    assert [request.json.get("service_tier") for request in host.model.requests] == [None, "priority"]

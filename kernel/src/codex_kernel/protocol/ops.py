@@ -47,6 +47,7 @@ class TurnOverrides(Value):
     model: str | None = None
     effort: str | None = None
     summary: str | None = None
+    service_tier: str | None = None
     approval_policy: ApprovalPolicy | None = None
     sandbox_policy: SandboxPolicy | None = None
     output_schema: Mapping[str, Any] | None = None
@@ -54,9 +55,11 @@ class TurnOverrides(Value):
 
 @value
 class UserTurn(Value):
-    """Start a turn. Refused with an error event while another turn runs; use `Steer` for that."""
+    """Start a turn. Refused with an error event while another turn runs; use `Steer` for that. `client_id` comes back
+    with the item of the input."""
 
     input: tuple[UserInput, ...]
+    client_id: str | None = None
     overrides: TurnOverrides = field(factory=TurnOverrides)
     turn_id: TurnId = field(factory=new_turn_id)
 
@@ -66,6 +69,7 @@ class Steer(Value):
     """Add input to the running turn; the model reads it with its next request."""
 
     input: tuple[UserInput, ...]
+    client_id: str | None = None
     expected_turn_id: TurnId | None = None
 
 

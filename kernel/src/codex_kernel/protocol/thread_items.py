@@ -21,10 +21,11 @@ class ItemStatus(StrEnum):
 
 @value
 class UserMessageItem(Value):
-    """What the user sent."""
+    """What the user sent; `client_id` is the frontend's own name for it."""
 
     id: str
     content: tuple[UserInput, ...]
+    client_id: str | None = None
 
 
 @value

@@ -14,6 +14,7 @@ from codex_kernel.protocol.events import (
     ItemCompleted,
     ItemStarted,
     ItemUpdated,
+    McpServerStatus,
     Notice,
     OpRejected,
     OutputDelta,
@@ -156,6 +157,11 @@ class EventReader:
                 yield ReasoningDelta(item_id=params["itemId"], delta=params["delta"], raw=True)
             case "item/commandExecution/outputDelta":
                 yield OutputDelta(item_id=params["itemId"], chunk=params["delta"].encode())
+            case "item/mcpToolCall/progress":
+                yield OutputDelta(item_id=params["itemId"], chunk=f"{params['message']}\n".encode())
+            case "mcpServer/startupStatus/updated":
+                error = params.get("error") or ""
+                yield McpServerStatus(server=params["name"], status=params["status"], error=error)
 
     def _plan(self, turn_id: str, params: Params) -> EventMsg:
         steps = tuple(

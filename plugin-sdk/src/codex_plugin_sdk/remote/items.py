@@ -58,7 +58,8 @@ def read_item(wire: Wire, detail: Wire) -> ThreadItem:
     id = str(wire.get("id", ""))
     match wire.get("type"):
         case "userMessage":
-            return UserMessageItem(id=id, content=tuple(map(read_input, wire.get("content") or ())))
+            content = tuple(map(read_input, wire.get("content") or ()))
+            return UserMessageItem(id=id, content=content, client_id=wire.get("clientId"))
         case "agentMessage":
             return AgentMessageItem(id=id, text=wire.get("text") or "")
         case "reasoning":

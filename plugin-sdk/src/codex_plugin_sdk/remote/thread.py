@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 
 from codex_kernel.errors import ProtocolError, UserError
-from codex_kernel.protocol.events import ApprovalRequested, ApprovalResolved, Event, EventMsg, OpRejected
+from codex_kernel.protocol.events import ApprovalResolved, Event, EventMsg, OpRejected
 from codex_kernel.protocol.ops import (
     ApprovalAnswer,
     Compact,
@@ -30,7 +30,7 @@ from codex_kernel.thread import EndOfThread
 from codex_kernel.version import __version__
 
 from .address import RemoteAddress
-from .approvals import answer_of, approval_of
+from .approvals import Asked, answer_of, approval_of
 from .events import EventReader
 from .items import read_sandbox, wire_input, wire_sandbox
 from .peer import Message, Peer, ServerGone, connected
@@ -69,7 +69,7 @@ class RemoteThread:
         self._waiting: anyio.CancelScope | None = None
         self._due: deque[tuple[object, dict[str, Any] | None]] = deque()
         """Answers that the server is to get, None for a question that nobody here can answer."""
-        self._asked: dict[str, tuple[object, ApprovalRequested]] = {}
+        self._asked: dict[str, tuple[object, Asked]] = {}
         self.rollout_path: str | None = None
 
     @property
@@ -155,7 +155,7 @@ class RemoteThread:
         if asked is None:
             raise ProtocolError(f"no open approval request {op.approval_id}")
         id, request = asked
-        await self._peer.answer(id, answer_of(op.decision, request))
+        await self._peer.answer(id, answer_of(op, request))
         self._tell(ApprovalResolved(approval_id=op.approval_id, decision=op.decision))
 
     def _turn_params(self, op: UserTurn) -> dict[str, Any]:
@@ -217,7 +217,8 @@ class RemoteThread:
         if request is None:
             self._due.append((id, None))
         elif not self._options.attended:
-            self._due.append((id, answer_of(ReviewDecision.DENIED, request)))
+            refused = ApprovalAnswer(approval_id=request.approval_id, decision=ReviewDecision.DENIED)
+            self._due.append((id, answer_of(refused, request)))
         else:
             self._asked[request.approval_id] = (id, request)
             self._tell(request)

@@ -10,6 +10,7 @@ from codex_plugin_sdk import (
     ApprovalAnswer,
     ApprovalRequested,
     EditIntent,
+    ElicitationRequested,
     NetworkIntent,
     QuestionsAsked,
     ReviewDecision,
@@ -17,10 +18,11 @@ from codex_plugin_sdk import (
     ToolIntent,
 )
 
+from .elicitations import answered, approved, elicited, elicited_approval, mcp_call
 from .items import shown_command
 from .wire import RpcError
 
-Asked = ApprovalRequested | QuestionsAsked
+Asked = ApprovalRequested | QuestionsAsked | ElicitationRequested
 Read = Callable[[Any], ApprovalAnswer]
 
 _WORDS = {
@@ -31,9 +33,14 @@ _WORDS = {
 }
 
 
-def question_of(thread_id: str, turn_id: str, request: Asked, at_ms: int, cwd: str) -> tuple[str, dict[str, Any], Read]:
+def question_of(
+    thread_id: str, turn_id: str, request: Asked, at_ms: int, cwd: str, item: Mapping[str, Any] | None = None
+) -> tuple[str, dict[str, Any], Read]:
     """Method and params of the request to the client, and how to read its answer: raises `RpcError` for one that
-    does not fit."""
+    does not fit. `item` is what the request is about, as clients know it."""
+    if isinstance(request, ElicitationRequested):
+        params = {"threadId": thread_id, "turnId": turn_id or None, **elicited(request)}
+        return "mcpServer/elicitation/request", params, lambda answer: answered(request, answer)
     place: dict[str, Any] = {"threadId": thread_id, "turnId": turn_id, "itemId": request.call_id}
     if isinstance(request, QuestionsAsked):
         params = {**place, "questions": _questions(request), "isBlocking": True, "autoResolutionMs": None}
@@ -46,6 +53,9 @@ def question_of(thread_id: str, turn_id: str, request: Asked, at_ms: int, cwd: s
             params = {**common, "cwd": cwd, "environmentId": None, "permissions": wire_permissions(asked)}
             params["reason"] = request.intent.summary or None
             return "item/permissions/requestApproval", params, lambda answer: _granted(request, answer)
+        case ToolIntent() as intent if (about := mcp_call(intent, item)) is not None:
+            params = {"threadId": thread_id, "turnId": turn_id or None, **elicited_approval(about, intent)}
+            return "mcpServer/elicitation/request", params, lambda answer: approved(request, answer)
         case intent:
             params = {**common, **_command(request, intent)}
             offered = params["availableDecisions"]
@@ -54,7 +64,8 @@ def question_of(thread_id: str, turn_id: str, request: Asked, at_ms: int, cwd: s
 
 def refused(request: Asked, why: str) -> ApprovalAnswer:
     """The answer where clients give none that can be used."""
-    return ApprovalAnswer(approval_id=request.approval_id, decision=ReviewDecision.DENIED, feedback=why)
+    decision = ReviewDecision.ABORT if isinstance(request, ElicitationRequested) else ReviewDecision.DENIED
+    return ApprovalAnswer(approval_id=request.approval_id, decision=decision, feedback=why)
 
 
 # -- commands and hosts --------------------------------------------------------------------------------

@@ -56,7 +56,8 @@ def wire_item(item: ThreadItem) -> dict[str, Any] | None:
     """An item as clients read it; None for what they are told in another way."""
     match item:
         case UserMessageItem():
-            return {"type": "userMessage", "id": item.id, "content": [wire_input(entry) for entry in item.content]}
+            content = [wire_input(entry) for entry in item.content]
+            return {"type": "userMessage", "id": item.id, "clientId": item.client_id, "content": content}
         case AgentMessageItem():
             return {"type": "agentMessage", "id": item.id, "text": item.text}
         case ReasoningItem():

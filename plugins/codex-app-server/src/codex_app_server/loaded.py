@@ -12,6 +12,7 @@ import anyio
 from codex_plugin_sdk import (
     ApprovalRequested,
     ApprovalResolved,
+    ElicitationRequested,
     EndOfThread,
     Engine,
     ErrorInfo,
@@ -64,6 +65,7 @@ class LoadedThread:
         self.preview = ""
         self.forked_from: str | None = None
         self.history_mode = "paginated"
+        self.thread_source: str | None = None
         self.source: str | dict[str, Any] = "vscode"
         self.git_info: dict[str, Any] | None = None
         self.created_s = self.updated_s = int(time.time())
@@ -79,7 +81,7 @@ class LoadedThread:
         self._unheard: list[Message] | None = []
         """Until the first listener is there; no turn begins before."""
         self._stop = anyio.Event()
-        self._questions = Questions(self.id, self.listeners, self.submit, lambda: self.state.cwd)
+        self._questions = Questions(self.id, self.listeners, self.submit, lambda: self.state.cwd, self.translator.item)
         self._reviews: dict[str, dict[str, Any]] = {}
         self.dynamic = DynamicCalls(self.id, self.listeners)
         self.translator.shown = self.dynamic.shown
@@ -90,6 +92,7 @@ class LoadedThread:
         self.created_s, self.updated_s = recorded["createdAt"], recorded["updatedAt"]
         self.forked_from, self.git_info = recorded["forkedFromId"], recorded["gitInfo"]
         self.history_mode = recorded["historyMode"]
+        self.thread_source = recorded["threadSource"]
 
     # -- life ------------------------------------------------------------------------------------
 
@@ -134,8 +137,7 @@ class LoadedThread:
         """Offer the model the tools of a client. Before the first turn."""
         tools = {spec.model_name: DynamicTool(spec, self.dynamic) for spec in specs}
         self.dynamic.owner = client
-        self.state.tools = {**self.state.tools, **tools}
-        self.state.definitions += tuple(tool.definition for tool in tools.values())
+        self.state.bring(tools)
 
     async def submit(self, op: Op) -> None:
         """Hand in an op. Raises `RpcError` when the thread has ended."""
@@ -158,7 +160,7 @@ class LoadedThread:
         if event.turn_id is not None:
             self.updated_s = event.at_ms // 1000
         match msg:
-            case ApprovalRequested() | QuestionsAsked():
+            case ApprovalRequested() | QuestionsAsked() | ElicitationRequested():
                 self._ask(event, msg, tasks)
             case ApprovalResolved():
                 self._resolve(msg, event.at_ms)
@@ -207,7 +209,7 @@ class LoadedThread:
             completed = review_completed(started, msg, at_ms)
             self.tell([("item/autoApprovalReview/completed", completed, False)])
         self.tell(self.translator.waiting(-1, _flag(request)))
-        if msg.decision in REFUSALS:
+        if msg.decision in REFUSALS and not isinstance(request, ElicitationRequested):
             self.translator.declined(request.call_id)
 
     # -- listeners -------------------------------------------------------------------------------
@@ -272,6 +274,7 @@ class LoadedThread:
             "cwd": self.state.cwd,
             "cliVersion": self._server.version,
             "originator": self.state.originator,
+            "threadSource": self.thread_source,
             "source": self.source,
             "gitInfo": self.git_info,
             "name": self.name,
@@ -298,4 +301,4 @@ class LoadedThread:
 
 
 def _flag(request: Asked) -> str:
-    return "waitingOnUserInput" if isinstance(request, QuestionsAsked) else "waitingOnApproval"
+    return "waitingOnApproval" if isinstance(request, ApprovalRequested) else "waitingOnUserInput"

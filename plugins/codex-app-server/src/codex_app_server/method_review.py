@@ -121,5 +121,5 @@ async def _run(loaded: LoadedThread, turn: ReviewTurn) -> None:
 def _opening(turn: ReviewTurn) -> dict[str, Any]:
     """The turn as the answer has it: what is reviewed stands in it as if the user had said so."""
     said = {"type": "text", "text": turn.hint, "text_elements": []}
-    item = {"type": "userMessage", "id": str(turn.turn_id), "content": [said]}
+    item = {"type": "userMessage", "id": str(turn.turn_id), "clientId": None, "content": [said]}
     return {**TurnRecord(str(turn.turn_id), 0).wire("notLoaded"), "startedAt": None, "items": [item]}

@@ -19,6 +19,7 @@ from .server import Reply, check_thread_id
 from .settings import engine_for, folder
 from .shapes import ANY, BOOLEAN, INTEGER, OBJECT, STRING, array, enum, experimental, record, union
 from .shelf import live_turns, on_shelf, shelf
+from .stored import THREAD_SOURCE
 from .wire import RpcError
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ SETTINGS: dict[str, Any] = {
     "developerInstructions": STRING,
     "serviceTier": STRING,
 }
-START = record(ephemeral=BOOLEAN, dynamicTools=experimental(array(OBJECT)), **SETTINGS)
+START = record(ephemeral=BOOLEAN, threadSource=STRING, dynamicTools=experimental(array(OBJECT)), **SETTINGS)
 FIRST_PAGE = record(limit=INTEGER, sortDirection=enum("asc", "desc"), itemsView=enum("notLoaded", "summary", "full"))
 RESUME = record(
     {"threadId": STRING},
@@ -57,6 +58,7 @@ FORK = record(
     {"threadId": STRING},
     path=experimental(STRING),
     ephemeral=BOOLEAN,
+    threadSource=STRING,
     excludeTurns=BOOLEAN,
     lastTurnId=STRING,
     beforeTurnId=experimental(STRING),
@@ -81,10 +83,11 @@ async def start(server: Server, client: Client, params: Mapping[str, Any]) -> Re
         originator=_originator(client),
         want_deltas=True,
         answers_questions=True,
-        meta={DYNAMIC_TOOLS: brought} if brought else {},
+        meta=_meta(params, brought),
     )
     loaded = server.open(engine, options)
     loaded.bring(client, specs)
+    loaded.thread_source = params.get("threadSource")
     return _opened(client, loaded, announce=True)
 
 
@@ -144,11 +147,12 @@ async def fork(server: Server, client: Client, params: Mapping[str, Any]) -> Rep
         originator=_originator(client),
         want_deltas=True,
         answers_questions=True,
-        meta={DYNAMIC_TOOLS: brought} if brought else {},
+        meta=_meta(params, brought),
     )
     loaded = await server.open_recorded(engine, options)
     loaded.bring(client, read_specs(brought))
     loaded.forked_from = summary.thread_id
+    loaded.thread_source = params.get("threadSource")
     loaded.name = recorded["name"]
     loaded.preview = recorded["preview"] if spoken else ""
     if recorded["name"] and not loaded.ephemeral:
@@ -258,6 +262,12 @@ async def _fork_before(server: Server, thread_id: str, params: Mapping[str, Any]
 def _still_there(path: str) -> str | None:
     """The folder that a thread was recorded in, or None if it is gone."""
     return path if path and os.path.isdir(path) else None
+
+
+def _meta(params: Mapping[str, Any], tools: object) -> dict[str, Any]:
+    """What is recorded of a new thread for later."""
+    source = params.get("threadSource")
+    return {**({DYNAMIC_TOOLS: tools} if tools else {}), **({THREAD_SOURCE: source} if source else {})}
 
 
 def _originator(client: Client) -> str:

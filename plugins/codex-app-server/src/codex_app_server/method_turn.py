@@ -41,9 +41,11 @@ START = record(
     summary=STRING,
     approvalPolicy=APPROVAL,
     sandboxPolicy=SANDBOX_POLICY,
+    serviceTier=STRING,
     outputSchema=ANY,
+    clientUserMessageId=STRING,
 )
-STEER = record({"threadId": STRING, "input": INPUT, "expectedTurnId": STRING})
+STEER = record({"threadId": STRING, "input": INPUT, "expectedTurnId": STRING}, clientUserMessageId=STRING)
 INTERRUPT = record({"threadId": STRING, "turnId": STRING})
 
 
@@ -58,10 +60,15 @@ async def start(server: Server, client: Client, params: Mapping[str, Any]) -> Re
         effort=params.get("effort"),
         summary=params.get("summary"),
         approval_policy=ApprovalPolicy(approval) if isinstance(approval, str) else None,
+        service_tier=params.get("serviceTier"),
         sandbox_policy=None if sandbox is None else read_sandbox(sandbox),
         output_schema=params.get("outputSchema"),
     )
-    op = UserTurn(input=read_input(params["input"], loaded.state.cwd), overrides=overrides)
+    op = UserTurn(
+        input=read_input(params["input"], loaded.state.cwd),
+        overrides=overrides,
+        client_id=params.get("clientUserMessageId"),
+    )
     active = loaded.active_turn
     if active is not None:
         raise RpcError(f"turn {active} is still running: steer or interrupt it")
@@ -86,7 +93,8 @@ async def steer(server: Server, client: Client, params: Mapping[str, Any]) -> di
     if loaded.reviewing:
         text, kind = "cannot steer a review turn", {"activeTurnNotSteerable": {"turnKind": "review"}}
         raise RpcError(text, data={"message": text, "codexErrorInfo": kind, "additionalDetails": None})
-    await loaded.submit(Steer(input=read_input(params["input"], loaded.state.cwd)))
+    given = read_input(params["input"], loaded.state.cwd)
+    await loaded.submit(Steer(input=given, client_id=params.get("clientUserMessageId")))
     return {"turnId": active}
 
 

@@ -66,5 +66,6 @@ MODULES = (
     "method_command",
     "method_feedback",
     "method_skills",
+    "method_mcp",
 )
 """Where methods are; in the order of the documentation."""

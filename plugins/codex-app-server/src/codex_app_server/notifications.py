@@ -241,6 +241,11 @@ _TOLD: dict[str, tuple[str, str, Shape]] = {
         "More of the reasoning itself.",
         record({**DELTA, "contentIndex": INTEGER}),
     ),
+    "item/mcpToolCall/progress": (
+        "McpToolCallProgress",
+        "What an MCP server tells of a call under way.",
+        record({**OF_ITEM, "message": STRING}),
+    ),
     "item/autoApprovalReview/started": (
         "ItemGuardianApprovalReviewStarted",
         "A reviewer that is not the user looks at an approval request.",
@@ -259,6 +264,33 @@ _TOLD: dict[str, tuple[str, str, Shape]] = {
     ),
     "hook/started": ("HookStarted", "A handler of a lifecycle event runs.", record(OF_HOOK)),
     "hook/completed": ("HookCompleted", "It has ended.", record(OF_HOOK)),
+    # MCP servers
+    "mcpServer/startupStatus/updated": (
+        "McpServerStatusUpdated",
+        "How the start of a server goes.",
+        record(
+            {
+                "threadId": TEXT_OR_NULL,
+                "name": STRING,
+                "status": named("McpServerStartupState", enum("starting", "ready", "failed", "cancelled")),
+                "error": TEXT_OR_NULL,
+                "failureReason": NULL,
+            }
+        ),
+    ),
+    "mcpServer/oauthLogin/completed": (
+        "McpServerOauthLoginCompleted",
+        "Signing in at a server has ended.",
+        record(
+            {
+                "name": STRING,
+                "threadId": TEXT_OR_NULL,
+                "loginId": TEXT_OR_NULL,
+                "success": BOOLEAN,
+                "error": TEXT_OR_NULL,
+            }
+        ),
+    ),
     # programs and files
     "command/exec/outputDelta": (
         "CommandExecOutputDelta",

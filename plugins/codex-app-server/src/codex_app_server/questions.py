@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from codex_plugin_sdk import ApprovalAnswer, ApprovalResolved, QuestionsAsked
+from codex_plugin_sdk import ApprovalAnswer, ApprovalRequested, ApprovalResolved
 
 from .approvals import Asked, question_of, refused
 from .client import ClientLeft
@@ -24,7 +24,8 @@ NOBODY = "no client is there to answer"
 
 
 class Questions:
-    """`listeners` are the thread's, `submit` hands an answer to it, `cwd` tells its folder."""
+    """`listeners` are the thread's, `submit` hands an answer to it, `cwd` tells its folder, `item` what clients know by
+    an id."""
 
     def __init__(
         self,
@@ -32,8 +33,10 @@ class Questions:
         listeners: set[Client],
         submit: Callable[[ApprovalAnswer], Coroutine[Any, Any, None]],
         cwd: Callable[[], str],
+        item: Callable[[str], Mapping[str, Any] | None],
     ) -> None:
         self._thread_id, self._listeners, self._submit, self._cwd = thread_id, listeners, submit, cwd
+        self._item = item
         self._open: dict[str, _Question] = {}
 
     def ask(self, turn_id: str, request: Asked, at_ms: int, tasks: TaskGroup) -> None:
@@ -64,12 +67,14 @@ class Questions:
 
     def _give_up_alone(self) -> None:
         for question in self._open.values():
-            if not self._listeners and isinstance(question.request, QuestionsAsked):
+            if not self._listeners and not isinstance(question.request, ApprovalRequested):
                 question.tasks.start_soon(self._submit, refused(question.request, NOBODY))
 
     async def _put(self, question: _Question, client: Client) -> None:
         request = question.request
-        method, params, read = question_of(self._thread_id, question.turn_id, request, question.at_ms, self._cwd())
+        method, params, read = question_of(
+            self._thread_id, question.turn_id, request, question.at_ms, self._cwd(), self._item(request.call_id)
+        )
         with question.asking(client):
             try:
                 answer = read(await client.ask(method, params, partial(question.note, client)))
@@ -79,7 +84,7 @@ class Questions:
                 question.useless.add(client)
                 if self._listeners - question.useless:
                     return  # others may know what to answer
-                what = "question" if isinstance(request, QuestionsAsked) else "approval request"
+                what = "approval request" if isinstance(request, ApprovalRequested) else "question"
                 answer = refused(request, f"the {what} failed: {error.message}")
             await self._submit(answer)
 

@@ -23,6 +23,7 @@ from .shapes import (
     nullable,
     record,
     tagged,
+    union,
 )
 from .wire_catalogue import CONFIG, CONFIG_LAYER, CONFIG_LAYER_METADATA, MODEL, MODEL_PROVIDER
 from .wire_types import (
@@ -189,6 +190,89 @@ HOOKS_ENTRY = named(
     ),
 )
 
+MCP_TOOL = named(
+    "Tool",
+    record(
+        {"name": STRING, "inputSchema": ANY},
+        title=STRING,
+        description=STRING,
+        outputSchema=ANY,
+        annotations=ANY,
+        icons=array(ANY),
+        _meta=ANY,
+    ),
+    "A tool of an MCP server, as that describes it.",
+)
+MCP_RESOURCE = named(
+    "Resource",
+    record(
+        {"name": STRING, "uri": STRING},
+        title=STRING,
+        description=STRING,
+        mimeType=STRING,
+        size=INTEGER,
+        annotations=ANY,
+        icons=array(ANY),
+        _meta=ANY,
+    ),
+)
+MCP_RESOURCE_TEMPLATE = named(
+    "ResourceTemplate",
+    record(
+        {"name": STRING, "uriTemplate": STRING},
+        title=STRING,
+        description=STRING,
+        mimeType=STRING,
+        annotations=ANY,
+    ),
+)
+MCP_CONTENT = named(
+    "ResourceContent",
+    union(
+        record({"uri": STRING, "text": STRING}, mimeType=STRING, _meta=ANY),
+        record({"uri": STRING, "blob": STRING}, mimeType=STRING, _meta=ANY),
+    ),
+    "What a resource holds; `blob` is Base64.",
+)
+MCP_SERVER_INFO = named(
+    "McpServerInfo",
+    record(
+        {"name": STRING, "version": STRING},
+        title=STRING,
+        description=STRING,
+        websiteUrl=STRING,
+        icons=array(ANY),
+    ),
+)
+MCP_SERVER_STATUS = named(
+    "McpServerStatus",
+    record(
+        {
+            "name": STRING,
+            "runtimeStatus": nullable(
+                named(
+                    "McpServerConnectionStatus",
+                    enum(
+                        *("notStarted", "starting", "connected", "authenticationRequired"),
+                        *("failed", "cancelled", "disabled"),
+                    ),
+                )
+            ),
+            "pluginId": TEXT_OR_NULL,
+            "httpOrigin": TEXT_OR_NULL,
+            "serverInfo": nullable(MCP_SERVER_INFO),
+            "serverCapabilities": ANY,
+            "toolListMeta": ANY,
+            "tools": mapping(MCP_TOOL),
+            "toolsError": TEXT_OR_NULL,
+            "resources": array(MCP_RESOURCE),
+            "resourceTemplates": array(MCP_RESOURCE_TEMPLATE),
+            "authStatus": named("McpAuthStatus", enum("unknown", "unsupported", "notLoggedIn", "bearerToken", "oAuth")),
+        }
+    ),
+    "An MCP server and what it offers; `runtimeStatus` is null for servers that were started for this answer.",
+)
+
 _ANSWERS: dict[str, tuple[str, Shape]] = {
     "initialize": (
         "Initialize",
@@ -310,6 +394,17 @@ _ANSWERS: dict[str, tuple[str, Shape]] = {
     ),
     "skills/config/write": ("SkillsConfigWrite", record({"effectiveEnabled": BOOLEAN})),
     "hooks/list": ("HooksList", record({"data": array(HOOKS_ENTRY)})),
+    "mcpServerStatus/list": ("ListMcpServerStatus", _page(MCP_SERVER_STATUS)),
+    "mcpServer/tool/call": (
+        "McpServerToolCall",
+        record({"content": array(ANY)}, structuredContent=ANY, isError=BOOLEAN, _meta=ANY),
+    ),
+    "mcpServer/resource/read": (
+        "McpResourceRead",
+        record({"contents": array(MCP_CONTENT), "originCallId": TEXT_OR_NULL}),
+    ),
+    "mcpServer/oauth/login": ("McpServerOauthLogin", record({"authorizationUrl": STRING, "loginId": TEXT_OR_NULL})),
+    "config/mcpServer/reload": ("McpServerRefresh", DONE),
     "feedback/save": (
         "FeedbackSave",
         record({"savedPath": STRING, "threadId": STRING, "promptHash": TEXT_OR_NULL}),
@@ -323,6 +418,7 @@ PARAMS = {
     "config/value/write": "ConfigValueWriteParams",
     "config/batchWrite": "ConfigBatchWriteParams",
     "account/logout": "",
+    "config/mcpServer/reload": "",
     "configRequirements/read": "",
 }
 """Names of params that do not follow from that of the result; empty for methods that take none."""

@@ -51,6 +51,8 @@ class Server:
         self.turnstiles = Turnstiles()
         self.threads: dict[str, LoadedThread] = {}
         self.clients: set[Client] = set()
+        self.over = anyio.Event()
+        """Set when the server ends: what runs beside the requests goes, too."""
         self._tasks: TaskGroup | None = None
 
     # -- clients ---------------------------------------------------------------------------------
@@ -171,6 +173,7 @@ class Server:
             try:
                 await ready()
             finally:
+                self.over.set()
                 for loaded in list(self.threads.values()):
                     loaded.close()
 
@@ -207,7 +210,8 @@ class Server:
             del self.threads[loaded.id]
 
     def start(self, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run something beside the requests, until the server ends. What goes wrong is logged and hurts no one."""
+        """Run something beside the requests, which ends by itself or when the server is `over`. What goes wrong is
+        logged and hurts no one."""
         assert self._tasks is not None
 
         async def guarded() -> None:

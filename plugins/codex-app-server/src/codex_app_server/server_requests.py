@@ -23,6 +23,7 @@ from .shapes import (
     never_null,
     nullable,
     record,
+    tagged,
     union,
 )
 from .wire_types import (
@@ -89,6 +90,23 @@ USER_QUESTION = named(
         }
     ),
 )
+ELICITING: dict[str, Shape] = {
+    "threadId": STRING,
+    "turnId": TEXT_OR_NULL,
+    "serverName": STRING,
+    "_meta": ANY,
+    "message": STRING,
+}
+ELICITATION_FORM = named(
+    "McpElicitationSchema",
+    record({"type": enum("object"), "properties": mapping(ANY)}, **{"$schema": STRING, "required": array(STRING)}),
+    "The JSON Schema of a form of plain values.",
+)
+ELICITATION = tagged(
+    "mode",
+    form=record({**ELICITING, "requestedSchema": ELICITATION_FORM}),
+    url=record({**ELICITING, "url": STRING, "elicitationId": STRING}),
+)
 
 _ASKED: dict[str, tuple[str, str, Shape, Shape]] = {
     "item/commandExecution/requestApproval": (
@@ -116,6 +134,16 @@ _ASKED: dict[str, tuple[str, str, Shape, Shape]] = {
             {**OF_ITEM, "questions": array(USER_QUESTION), "isBlocking": BOOLEAN, "autoResolutionMs": COUNT_OR_NULL}
         ),
         record({"answers": mapping(named("ToolRequestUserInputAnswer", record({"answers": array(STRING)})))}),
+    ),
+    "mcpServer/elicitation/request": (
+        "McpServerElicitationRequest",
+        "An MCP server asks the user; or, with `codex_approval_kind` in `_meta`: may a tool of it run?",
+        ELICITATION,
+        record(
+            {"action": named("McpServerElicitationAction", enum("accept", "decline", "cancel"))},
+            content=ANY,
+            _meta=ANY,
+        ),
     ),
     "item/tool/call": (
         "DynamicToolCall",

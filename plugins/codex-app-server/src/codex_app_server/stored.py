@@ -10,6 +10,8 @@ from codex_plugin_sdk import ThreadSummary
 
 Meta = Mapping[str, Any]
 NOT_LOADED = {"type": "notLoaded"}
+THREAD_SOURCE = "thread_source"
+"""Where the head of a rollout keeps the label that a client gave."""
 INTERACTIVE = frozenset({"cli", "vscode", "appServer", "custom"})
 """Kinds that are listed unless others are asked for."""
 KINDS = (
@@ -50,6 +52,7 @@ def stored_thread(found: ThreadSummary, notes: Mapping[str, Any], status: Mappin
         "cwd": found.cwd or os.sep,
         "cliVersion": _word(meta, "cli_version"),
         "originator": _word(meta, "originator") or None,
+        "threadSource": _word(meta, THREAD_SOURCE) or None,
         "source": wire_source(meta.get("source")),
         "gitInfo": git_info(meta, notes),
         "name": found.name or None,

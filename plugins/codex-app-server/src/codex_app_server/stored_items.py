@@ -28,7 +28,7 @@ def user_message(id: str, text: str, images: object = None) -> dict[str, Any]:
     """What the user said, of the older lines that hold a text."""
     parts: list[dict[str, Any]] = [{"type": "text", "text": text, "text_elements": []}] if text else []
     parts += [{"type": "image", "url": url} for url in _list(images) if isinstance(url, str)]
-    return {"type": "userMessage", "id": id, "content": parts}
+    return {"type": "userMessage", "id": id, "clientId": None, "content": parts}
 
 
 def agent_message(id: str, text: str) -> dict[str, Any]:
@@ -38,7 +38,8 @@ def agent_message(id: str, text: str) -> dict[str, Any]:
 
 def _user_message(body: Body) -> dict[str, Any]:
     parts = (_input(part) for part in _list(body.get("content")) if isinstance(part, dict))
-    return {"type": "userMessage", "id": body["id"], "content": [part for part in parts if part is not None]}
+    content = [part for part in parts if part is not None]
+    return {"type": "userMessage", "id": body["id"], "clientId": body.get("client_id"), "content": content}
 
 
 def _input(part: Body) -> dict[str, Any] | None:

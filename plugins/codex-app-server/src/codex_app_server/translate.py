@@ -20,6 +20,7 @@ from codex_plugin_sdk import (
     ItemCompleted,
     ItemStarted,
     ItemUpdated,
+    McpServerStatus,
     Notice,
     OutputDelta,
     ReasoningDelta,
@@ -96,6 +97,10 @@ class Translator:
         """The turn under way."""
         return self.turns[-1] if self.turns and self.turns[-1].status == "inProgress" else None
 
+    def item(self, id: str) -> dict[str, Any] | None:
+        """An item of the turn under way as clients know it."""
+        return self.turns[-1].items.get(id) if self.turns else None
+
     def messages(self, event: Event) -> Iterator[Message]:
         """What clients are told of an event."""
         turn_id, at, msg = str(event.turn_id or ""), event.at_ms, event.msg
@@ -126,6 +131,8 @@ class Translator:
                 yield wire_hook(self._thread_id, turn_id, msg, at)
             case Notice():
                 yield from self._notice(msg)
+            case McpServerStatus():
+                yield self._server_status(msg)
             case TurnCompleted() | TurnFailed() | TurnInterrupted():
                 yield from self._end(turn_id, msg, at)
             case _:
@@ -147,7 +154,8 @@ class Translator:
             yield self._detail(turn_id, "error", kind=msg.error.kind, exitCode=msg.error.exit_code)
             yield self._of_turn("error", turn_id, error=record.error, willRetry=False)
         for id in [id for id in self._started if record.items.get(id, {}).get("status") == "inProgress"]:
-            status = "declined" if id in self._declined else "failed"
+            knows = record.items[id]["type"] != "mcpToolCall"
+            status = "declined" if knows and id in self._declined else "failed"
             yield from self._closed(turn_id, {**record.items[id], "status": status}, at)
         self._started.clear()
         self._declined.clear()
@@ -266,9 +274,16 @@ class Translator:
                 yield self._delta("item/agentMessage/delta", turn_id, msg.item_id, msg.delta)
             case ReasoningDelta():
                 yield from self._reason(turn_id, msg, at)
+            case OutputDelta() if (self.item(msg.item_id) or {}).get("type") == "mcpToolCall":
+                yield self._progress(turn_id, msg)
             case OutputDelta():
                 if text := self._decoded(msg.item_id, msg.chunk):
                     yield self._delta("item/commandExecution/outputDelta", turn_id, msg.item_id, text)
+
+    def _progress(self, turn_id: str, msg: OutputDelta) -> Message:
+        """What a server tells of a call under way: each chunk is a message."""
+        message = msg.chunk.decode("utf-8", "replace").rstrip("\n")
+        return "item/mcpToolCall/progress", self._params(turn_id, itemId=msg.item_id, message=message), True
 
     def _reason(self, turn_id: str, msg: ReasoningDelta, at: int) -> Iterator[Message]:
         yield from self._appear(turn_id, {"type": "reasoning", "id": msg.item_id, "summary": [], "content": []}, at)
@@ -293,6 +308,10 @@ class Translator:
     def _delta(self, method: str, turn_id: str, item_id: str, delta: str) -> Message:
         params = {"threadId": self._thread_id, "turnId": turn_id, "itemId": item_id, "delta": delta}
         return method, params, True
+
+    def _server_status(self, msg: McpServerStatus) -> Message:
+        told = {"name": msg.server, "status": msg.status, "error": msg.error or None, "failureReason": None}
+        return "mcpServer/startupStatus/updated", {"threadId": self._thread_id, **told}, False
 
     def _notice(self, msg: Notice) -> Iterator[Message]:
         about = {"level": msg.level, "source": msg.source}

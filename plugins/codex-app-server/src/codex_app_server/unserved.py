@@ -12,7 +12,6 @@ from .wire import RpcError
 NOT_SERVED = -32601
 """A method that exists in the protocol, but not here. One that does not exist at all is an unknown variant: -32600."""
 
-_COMING = "it is not served by this release yet"
 _ACCOUNT = "it belongs to ChatGPT and workspace accounts, and this server signs in with API keys"
 _CLOUD_LOGIN = "providers of other clouds are set up in config.toml and by their own tools"
 _APPS = "apps are connected through ChatGPT accounts, which this server has none of; MCP servers do the same"
@@ -34,13 +33,6 @@ _SEARCH = "`thread/list` finds threads by `searchTerm`; there is no index of the
 _RETIRED = "it is gone from the second version of the protocol"
 
 UNSERVED: Mapping[str, str] = {
-    **dict.fromkeys(
-        (
-            "mcpServerStatus/list",
-            *("mcpServer/oauth/login", "mcpServer/resource/read", "mcpServer/tool/call", "config/mcpServer/reload"),
-        ),
-        _COMING,
-    ),
     **dict.fromkeys(
         (
             *("account/gatewayOAuth/cancel", "account/gatewayOAuth/login", "account/gatewayOAuth/read"),

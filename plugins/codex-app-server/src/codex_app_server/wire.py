@@ -141,6 +141,18 @@ def warning(text: str) -> dict[str, Any]:
 
 def encode(message: Mapping[str, Any]) -> bytes:
     """One message without a line end. Text that is not Unicode (surrogates from file names) is replaced."""
+    data = _dumps(message)
+    for separator, escaped in _SEPARATORS:
+        if separator in data:
+            data = data.replace(separator, escaped)
+    return data
+
+
+_SEPARATORS = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"))
+"""JSON may hold these as they are, but readers of lines, as that of node 24, divide there too."""
+
+
+def _dumps(message: Mapping[str, Any]) -> bytes:
     try:
         return orjson.dumps(message)
     except TypeError:

@@ -134,7 +134,7 @@ WEB_SEARCH_ACTION = named(
 THREAD_ITEM = named(
     "ThreadItem",
     tagged(
-        userMessage=record({"id": STRING, "content": array(USER_INPUT)}),
+        userMessage=record({"id": STRING, "content": array(USER_INPUT), "clientId": TEXT_OR_NULL}),
         agentMessage=record({"id": STRING, "text": STRING}),
         plan=record({"id": STRING, "text": STRING}),
         reasoning=record({"id": STRING, "summary": array(STRING), "content": array(STRING)}),
@@ -321,6 +321,7 @@ THREAD = named(
             "cwd": STRING,
             "cliVersion": STRING,
             "originator": TEXT_OR_NULL,
+            "threadSource": TEXT_OR_NULL,
             "source": SESSION_SOURCE,
             "gitInfo": nullable(GIT_INFO),
             "name": TEXT_OR_NULL,

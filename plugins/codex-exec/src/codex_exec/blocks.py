@@ -117,7 +117,7 @@ class Blocks:
     def _brief(self, item: ThreadItem) -> str:
         match item:
             case McpToolCallItem():
-                return self._call(f"{item.server}.{item.tool}", item.status, item.error or "", item.duration_ms)
+                return self._call(f"{item.server}.{item.tool}", item.status, _failure(item), item.duration_ms)
             case ToolCallItem():
                 return self._call(item.tool, item.status, item.output)
             case WebSearchItem():
@@ -222,6 +222,15 @@ class Blocks:
 
 def _lines(text: str) -> str:
     return text if not text or text.endswith("\n") else text + "\n"
+
+
+def _failure(item: McpToolCallItem) -> str:
+    """What went wrong with a call, in the server's words where it has some."""
+    if item.error is not None or item.status is ItemStatus.COMPLETED or item.result is None:
+        return item.error or ""
+    parts = item.result.get("content")
+    texts = [part.get("text") for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+    return "\n".join(text for text in texts if isinstance(text, str))
 
 
 def _input_text(part: UserInput) -> str:

@@ -22,6 +22,7 @@ from codex_plugin_sdk import (
     ItemStarted,
     ItemStatus,
     ItemUpdated,
+    McpServerStatus,
     McpToolCallItem,
     Notice,
     ReasoningItem,
@@ -40,7 +41,7 @@ from codex_plugin_sdk import (
 from codex_plugin_sdk.quoting import command_line
 
 from .streams import Writer
-from .wording import readable, reasoning_text, retry_text, search_query
+from .wording import ServerFailures, readable, reasoning_text, retry_text, search_query
 
 Body = dict[str, Any]
 
@@ -53,6 +54,7 @@ class JsonlRenderer:
 
     def __init__(self, setup: RenderSetup) -> None:
         self._out = Writer(setup.stdout)
+        self._failures = ServerFailures()
         self._next_number = 0
         self._open: dict[str, str] = {}
 
@@ -73,16 +75,27 @@ class JsonlRenderer:
                 self._line({"type": "turn.started"})
             case TurnCompleted(usage=usage):
                 self._line({"type": "turn.completed", "usage": _usage(usage)})
+            case _:
+                self._aside(event)
+
+    def close(self) -> None:
+        """Nothing is left: every event is written when it comes."""
+
+    def _aside(self, event: Event) -> None:
+        match event.msg:
             case TurnFailed(error=error):
                 self._line({"type": "error", "message": error.message})
                 self._line({"type": "turn.failed", "error": {"message": error.message}})
             case StreamRetry() as retry:
                 self._line({"type": "error", "message": retry_text(retry)})
             case Notice(level="warning" | "error", message=text):
-                self._line({"type": "item.completed", "item": {"id": self._number(), "type": "error", "message": text}})
+                self._warning(text)
+            case McpServerStatus() as status:
+                if (failure := self._failures.text(status)) is not None:
+                    self._warning(failure)
 
-    def close(self) -> None:
-        """Nothing is left: every event is written when it comes."""
+    def _warning(self, text: str) -> None:
+        self._line({"type": "item.completed", "item": {"id": self._number(), "type": "error", "message": text}})
 
     def _item_completed(self, item: ThreadItem) -> None:
         if isinstance(item, _LASTING) and item.id not in self._open:

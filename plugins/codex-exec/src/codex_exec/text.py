@@ -12,6 +12,7 @@ from codex_plugin_sdk import (
     ItemCompleted,
     ItemStarted,
     ItemUpdated,
+    McpServerStatus,
     Notice,
     OpRejected,
     RenderSetup,
@@ -27,7 +28,7 @@ from codex_plugin_sdk import (
 from .blocks import Blocks
 from .streams import Writer
 from .terminal import Paint, neutral
-from .wording import retry_text
+from .wording import ServerFailures, retry_text
 
 
 class TextRenderer:
@@ -46,6 +47,7 @@ class TextRenderer:
             show_reasoning=not setup.options.get("hide_agent_reasoning", False),
             show_raw_reasoning=bool(setup.options.get("show_raw_agent_reasoning", False)),
         )
+        self._failures = ServerFailures()
         self._held: str | None = None
         self._recorded = False
 
@@ -99,6 +101,9 @@ class TextRenderer:
                 else:
                     self._blocks.told(message)
                     self._error(message)
+            case McpServerStatus() as status:
+                if (failure := self._failures.text(status)) is not None:
+                    self._warn(failure)
             case ApprovalRequested(reason=reason):
                 self._warn(f"approval requested: {reason}")
             case OpRejected(message=message):

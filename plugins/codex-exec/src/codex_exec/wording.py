@@ -5,13 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from codex_plugin_sdk import ReasoningItem, StreamRetry, WebSearchItem
+from codex_plugin_sdk import McpServerStatus, ReasoningItem, StreamRetry, WebSearchItem
 
 
 def retry_text(retry: StreamRetry) -> str:
     """`Reconnecting... 1/5 (cause)`, which clients look for."""
     cause = f" ({retry.cause})" if retry.cause else ""
     return f"Reconnecting... {retry.attempt}/{retry.max_attempts}{cause}"
+
+
+class ServerFailures:
+    """What is said of MCP servers that could not be started: each failure once, however often it is tried."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def text(self, status: McpServerStatus) -> str | None:
+        """A sentence for a new failure, None for anything else."""
+        if status.status != "failed":
+            return None
+        told = f"MCP server {status.server} is not available: {status.error or 'it did not start'}"
+        if told in self._said:
+            return None
+        self._said.add(told)
+        return told
 
 
 def reasoning_text(item: ReasoningItem) -> str:
