@@ -31,7 +31,6 @@ from .protocol.ids import ThreadId, new_thread_id, uuid7_unix_ms
 from .protocol.policy import SandboxPolicy
 from .protocol.value import Value, field, value
 from .recorder import Recorder
-from .resume import Recorded, cut, read_recorded
 from .rollout_lines import SCHEMA_VERSION, line
 from .sandboxing import SandboxChooser
 from .settings import Settings, read_settings
@@ -42,6 +41,7 @@ from .version import __version__
 
 if TYPE_CHECKING:
     from .protocol.ops import UserTurn
+    from .resume import Recorded
     from .thread import Thread
     from .turn_opening import Opening
 
@@ -217,6 +217,8 @@ class Engine:
             raise UserError(
                 f"no rollout found for thread id {source}", hint="codex exec resume --last takes the newest"
             )
+        from .resume import read_recorded
+
         recorded = read_recorded(_lines(store, found.thread_id, options))
         if options.resume:
             return ThreadId(found.thread_id), recorded, ()
@@ -515,6 +517,8 @@ def select_provider(
 
 def _lines(store: RolloutStore, thread_id: str, options: ThreadOptions) -> Iterator[RolloutLine]:
     """What a thread begins with: a rollout, or the part of it that a fork takes over."""
+    from .resume import cut  # late: most processes begin something new
+
     lines = store.read(thread_id)
     return cut(lines, before_compaction=options.fork_before_compaction, before_turn=options.fork_before_turn)
 

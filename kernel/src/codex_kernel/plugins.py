@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
-from types import ModuleType
+from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any, cast
 
 import pluggy
@@ -180,15 +180,16 @@ class PluginManager:
             ours = ".".join(map(str, API_VERSION))
             self._fail(report, "incompatible", f"it asks for plugin API {wanted}, this is {ours}")
             return
+        hooks = _hooks_of(module)
         try:
-            relay.register(module, report.name)
+            relay.register(hooks, report.name)
         except (pluggy.PluginValidationError, ValueError) as error:
             # pluggy has added it before it finds the fault
             if relay.get_plugin(report.name) is not None:
                 relay.unregister(name=report.name)
             self._fail(report, "invalid", f"its hooks do not fit: {_describe(error)}")
             return
-        callers = relay.get_hookcallers(module) or []
+        callers = relay.get_hookcallers(hooks) or []
         unknown = sorted(c.name for c in callers if not c.has_spec())
         if unknown:
             relay.unregister(name=report.name)
@@ -412,6 +413,18 @@ def _import(target: str) -> ModuleType:
     for part in filter(None, attribute.split(".")):
         found = getattr(found, part)
     return cast(ModuleType, found)
+
+
+def _hooks_of(plugin: object) -> object:
+    """What pluggy has to look at: it inspects every attribute closely, and of a module only marked functions count."""
+    if not isinstance(plugin, ModuleType):
+        return plugin
+    marked = {
+        name: found
+        for name, found in vars(plugin).items()
+        if isinstance(found, FunctionType) and hasattr(found, f"{PROJECT}_impl")
+    }
+    return SimpleNamespace(**marked)
 
 
 def _compatible(wanted: object) -> bool:

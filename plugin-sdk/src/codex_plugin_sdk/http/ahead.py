@@ -7,7 +7,7 @@ loop, which takes several times as long, while the server is at work. Only for p
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .message import HttpRequest, Url, parse_url
 from .wire import encode_head, pieces
@@ -39,7 +39,9 @@ def send_ahead(request: HttpRequest) -> SentRequest | None:
     if url.scheme != "http" or not _is_address(url):
         return None
     try:
-        connection = socket.create_connection((url.host, url.port), timeout=TIMEOUT_S)
+        # As bytes: text would bring in the codec for international names, which an address has no use for.
+        host: Any = url.host.encode("ascii")
+        connection = socket.create_connection((host, url.port), timeout=TIMEOUT_S)
     except OSError:
         return None
     try:

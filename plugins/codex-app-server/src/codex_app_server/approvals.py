@@ -34,7 +34,7 @@ _WORDS = {
 
 
 def question_of(
-    thread_id: str, turn_id: str, request: Asked, at_ms: int, cwd: str, item: Mapping[str, Any] | None = None
+    thread_id: str, turn_id: str, request: Asked, at_ms: int, cwd: str, *, item: Mapping[str, Any] | None = None
 ) -> tuple[str, dict[str, Any], Read]:
     """Method and params of the request to the client, and how to read its answer: raises `RpcError` for one that
     does not fit. `item` is what the request is about, as clients know it."""

@@ -153,4 +153,4 @@ async def _ask(server: Server, name: str, params: Mapping[str, Any], asked: Mapp
     cwd = os.getcwd()
     engine: partial[Engine] = partial(engine_for, server.invocation, {}, cwd)
     options = ThreadOptions(cwd=cwd, originator="codex_app_server")
-    return await LONE.of(server).inquire(server, engine, options, name, asked, default)
+    return await LONE.of(server).inquire(server, engine, options, method=name, params=asked, default=default)

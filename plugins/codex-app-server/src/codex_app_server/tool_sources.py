@@ -59,6 +59,7 @@ class LoneSource:
         server: Server,
         engine: Callable[[], Engine],
         options: ThreadOptions,
+        *,
         method: str,
         params: Mapping[str, Any],
         default: Any,

@@ -88,6 +88,8 @@ class JsonlRenderer:
                 self._line({"type": "turn.failed", "error": {"message": error.message}})
             case StreamRetry() as retry:
                 self._line({"type": "error", "message": retry_text(retry)})
+            case Notice(source="mcp-startup"):
+                pass  # each failure has been shown when it came
             case Notice(level="warning" | "error", message=text):
                 self._warning(text)
             case McpServerStatus() as status:

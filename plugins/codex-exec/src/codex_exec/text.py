@@ -93,6 +93,8 @@ class TextRenderer:
         match event.msg:
             case StreamRetry() as retry:
                 self._warn(f"{retry_text(retry)}, next attempt in {retry.delay_s:.1f} s")
+            case Notice(source="mcp-startup"):
+                pass  # each failure has been shown when it came
             case Notice(level=level, message=message):
                 if level == "info":
                     self._show(self._paint(neutral(message), "dim") + "\n")

@@ -1,1 +1,1 @@
-"""The tool mcp_bridge, as a plugin of codex-agent."""
+"""Tools of MCP servers, as a plugin of codex-agent."""

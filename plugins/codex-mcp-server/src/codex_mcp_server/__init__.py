@@ -1,1 +1,1 @@
-"""The tool mcp_server, as a plugin of codex-agent."""
+"""The agent as an MCP server."""

@@ -1,23 +1,23 @@
-"""What the plugin offers. Nothing here does the work: a process that never uses the tool must not pay for it."""
+"""Offers the command `mcp-server`. What it needs is imported when it is called."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from codex_plugin_sdk import ToolSpec, hookimpl
+from codex_plugin_sdk import CommandSpec, hookimpl
 
 if TYPE_CHECKING:
-    from codex_plugin_sdk import Tool, ToolSetup
+    import click
 
 
 @hookimpl
-def codex_tools() -> Iterable[ToolSpec]:
-    """Offer the tool `mcp_server`."""
-    yield ToolSpec(name="mcp_server", factory=_open)
+def codex_commands() -> Iterable[CommandSpec]:
+    """One command."""
+    yield CommandSpec(name="mcp-server", help="Offer the agent as an MCP server", load=_command)
 
 
-def _open(setup: ToolSetup) -> Tool:
-    from .tool import McpServerTool
+def _command() -> click.Command:
+    from .command import mcp_server
 
-    return McpServerTool()
+    return mcp_server
