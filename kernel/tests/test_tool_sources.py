@@ -276,8 +276,8 @@ def raising_now(error):
     return factory
 
 
-@pytest.mark.parametrize("found", [True, False])
-async def test_a_turn_is_not_opened_early_where_tools_are_still_to_be_found(tmp_path, found):
+@pytest.mark.parametrize(("found", "forgotten"), [(True, False), (False, False), (True, True)])
+async def test_a_turn_is_not_opened_early_where_tools_are_still_to_be_found(tmp_path, found, forgotten):
     from codex_plugin_sdk import ConfigSources, Engine, load_config
     from codex_plugin_sdk.testing.harness import manager
 
@@ -291,6 +291,9 @@ async def test_a_turn_is_not_opened_early_where_tools_are_still_to_be_found(tmp_
     opened = Engine(config=config, plugins=plugged, environ={}).prepare(
         ThreadOptions(cwd=str(tmp_path), ephemeral=True)
     )
+    if forgotten:
+        opened.state.sources.forget()
+        found = False
     opened.begin(UserTurn(input=(TextInput(text="go"),)))
     assert isinstance(opened.opening, Opening)
     assert opened.opening.late is found

@@ -13,7 +13,7 @@ from .config import Config, reload_config
 from .context import ContextBook
 from .contracts.context import ContextSource
 from .contracts.lifecycle import LifecycleSetup
-from .contracts.model import ProviderInfo, ProviderSetup
+from .contracts.model import ModelInfo, ProviderInfo, ProviderSetup
 from .contracts.network import NetworkProxy, NetworkProxySetup
 from .contracts.observe import TelemetrySetup
 from .contracts.policy import ExecPolicy, PolicySetup
@@ -142,7 +142,9 @@ class Engine:
             provider_info=info,
             tools=self._tools(thread_id, notices, sees=provider.model_info(settings.model).supports_images),
             unoffered=frozenset(name for name, offer in self.plugins.tools().items() if not offer.spec.offered),
-            sources=self._tool_sources(recorder, sandbox, cwd, options, notices),
+            sources=self._tool_sources(
+                recorder, sandbox, options.replace(cwd=cwd), provider.model_info(settings.model), notices
+            ),
             recorder=recorder,
             gate=gate,
             sandbox=sandbox,
@@ -256,11 +258,18 @@ class Engine:
         )
 
     def _tool_sources(
-        self, recorder: Recorder, sandbox: SandboxChooser, cwd: str, options: ThreadOptions, notices: list[str]
+        self,
+        recorder: Recorder,
+        sandbox: SandboxChooser,
+        options: ThreadOptions,
+        model: ModelInfo,
+        notices: list[str],
     ) -> ToolSources:
         made = []
         for name, offer in self.plugins.tool_sources().items():
-            setup = self._source_setup(recorder.thread_id, recorder.emit_nowait, sandbox, options.replace(cwd=cwd))
+            setup = self._source_setup(recorder.thread_id, recorder.emit_nowait, sandbox, options)
+            window = self.settings.context_window or model.context_window
+            setup = setup.replace(sees_images=model.supports_images, context_window=window)
             try:
                 source = offer.spec.factory(setup)
             except UserError:
@@ -278,12 +287,13 @@ class Engine:
             policy = self.settings.sandbox_policy.anchored(options.cwd)
             return await (await sandbox.backend(policy)).spawn(request, policy)
 
+        servers = self.plugins.mcp_servers(self.config.table("mcp_servers"))
         return ToolSourceSetup(
             tools=self._tool_setup(thread_id),
             cwd=options.cwd,
             tell=tell,
             spawn=spawn,
-            servers={known: found.spec.factory for known, found in self.plugins.mcp_servers().items()},
+            servers={known: found.spec.factory for known, found in servers.items()},
             sandbox_policy=self.settings.sandbox_policy,
             answers_questions=options.answers_questions,
             trusted=self.config.trusted,

@@ -122,7 +122,8 @@ class CodexHookspecs:
         """Offer MCP servers that run within this process.
 
         When called: before the first turn of a process; the factory when a thread starts its servers.
-        Who selects: all are started, unless `[mcp_servers.NAME] enabled = false`; a configured server of the same name
+        Who selects: all that are `default_enabled` or have a table `[mcp_servers.NAME]` are started, unless that says
+        `enabled = false`; a configured server of the same name
         takes the place of one that is offered.
         May raise: a factory's error leaves the server out, with a notice to the user.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from importlib import import_module
 from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any, cast
@@ -308,9 +308,10 @@ class PluginManager:
         """Tool sources by name."""
         return cast(Mapping[str, Registered[ToolSourceSpec]], self.offers("codex_tool_sources"))
 
-    def mcp_servers(self) -> Mapping[str, Registered[McpServerSpec]]:
-        """MCP servers within this process, by name."""
-        return cast(Mapping[str, Registered[McpServerSpec]], self.offers("codex_mcp_servers"))
+    def mcp_servers(self, configured: Collection[str]) -> Mapping[str, Registered[McpServerSpec]]:
+        """MCP servers within this process, by name: those that are on by default, or `configured` by a table."""
+        found: Mapping[str, Registered[McpServerSpec]] = self.offers("codex_mcp_servers")
+        return {name: offer for name, offer in found.items() if offer.spec.default_enabled or name in configured}
 
     def sandboxes(self) -> list[Registered[SandboxBackendSpec]]:
         """Sandbox backends for this platform, the strongest first."""

@@ -188,7 +188,10 @@ def _command_body(item: CommandExecutionItem) -> dict[str, Any]:
 
 def _mcp_call_body(item: McpToolCallItem) -> dict[str, Any]:
     status = ItemStatus.FAILED if item.status is ItemStatus.DECLINED else item.status  # Codex reads no other word
-    outcome = {"result": item.result, "error": None if item.error is None else {"message": item.error}}
+    outcome = {
+        "result": None if item.result is None else _mcp_result(item.result, failed=status is ItemStatus.FAILED),
+        "error": None if item.error is None else {"message": item.error},
+    }
     return {
         "type": "McpToolCall",
         "id": item.id,
@@ -199,6 +202,12 @@ def _mcp_call_body(item: McpToolCallItem) -> dict[str, Any]:
         **{name: found for name, found in outcome.items() if found is not None},
         "duration": _duration(item.duration_ms),
     }
+
+
+def _mcp_result(result: Mapping[str, Any], *, failed: bool) -> dict[str, Any]:
+    """In the protocol's words, without what is not there."""
+    found = {"structuredContent": result.get("structured_content"), "isError": failed, **result}
+    return {name: part for name, part in found.items() if part is not None and name != "structured_content"}
 
 
 def _change_body(change: FileChange) -> dict[str, Any]:

@@ -63,10 +63,12 @@ class ToolSourceSpec(Value):
 @value
 class McpServerSpec(Value):
     """An MCP server that runs within this process. `factory` makes a server object of the `mcp` package, once per
-    thread, and only then should import it; `[mcp_servers.NAME]` may switch it off or restrict its tools."""
+    thread, and only then should import it; `[mcp_servers.NAME]` may switch it off or restrict its tools. One that is
+    not `default_enabled` is started only where there is such a table."""
 
     name: str
     factory: Callable[[], Any]
+    default_enabled: bool = True
 
 
 @value

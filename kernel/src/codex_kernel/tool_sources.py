@@ -50,6 +50,10 @@ class ToolSources:
         except Exception as error:  # noqa: BLE001 - the thread goes on without its tools, and it is said
             self._drop(name, error)
 
+    def forget(self) -> None:
+        """Do without them. Before they run."""
+        self._sources.clear()
+
     def stop(self) -> None:
         """End them."""
         if self._scope is not None:

@@ -180,9 +180,10 @@ class Tool(Protocol):
 @value
 class ToolSourceSetup(Value):
     """What a tool source's factory gets, once per thread: what tools get, and `tell` for events (`McpServerStatus`),
-    `spawn` for programs of its own, which runs them in the sandbox of the thread's settings. `servers`
-    makes the MCP servers that plugins offer within this process, by name. `answers_questions` says whether anybody can
-    be asked, `trusted` whether the configuration of the project counts."""
+    `spawn` for programs of its own, which runs them in the sandbox of the thread's settings. `servers` makes the MCP
+    servers that plugins offer within this process, by name. `answers_questions` says whether anybody can be asked,
+    `trusted` whether the configuration of the project counts, `sees_images` whether the model reads images, and
+    `context_window` how many tokens it reads, None if that is not known."""
 
     tools: ToolSetup
     cwd: str
@@ -193,6 +194,8 @@ class ToolSourceSetup(Value):
     answers_questions: bool = False
     trusted: bool = False
     originator: str = ""
+    sees_images: bool = True
+    context_window: int | None = None
 
 
 class ToolSource(Protocol):

@@ -33,6 +33,7 @@ def prepare(invocation: Invocation, given: Mapping[str, Any], cwd: str) -> tuple
     engine = Engine(config=config, plugins=invocation.plugins, environ=invocation.environ)
     opened = engine.prepare(ThreadOptions(cwd=cwd, ephemeral=True))
     opened.state.provider = MutedProvider(opened.state.provider)
+    opened.state.sources.forget()  # no server is started; their tools are no part of the input
     return opened, left_out
 
 

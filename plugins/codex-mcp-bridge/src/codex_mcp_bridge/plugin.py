@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from codex_plugin_sdk import CommandSpec, ToolSourceSpec, hookimpl
+from codex_plugin_sdk import CheckSpec, CommandSpec, ConfigSectionSpec, ExecPolicySpec, ToolSourceSpec, hookimpl
 
 if TYPE_CHECKING:
     import click
 
-    from codex_plugin_sdk import ToolSource, ToolSourceSetup
+    from codex_plugin_sdk import Check, CheckSetup, ExecPolicy, PolicySetup, ToolSource, ToolSourceSetup
 
 
 @hookimpl
@@ -22,9 +22,44 @@ def codex_tool_sources() -> Iterable[ToolSourceSpec]:
 def _open(setup: ToolSourceSetup) -> ToolSource | None:
     if not setup.servers and not setup.tools.config.get("mcp_servers"):
         return None
+    import time
+
+    began_s = time.monotonic()
     from .bridge import McpBridge
 
-    return McpBridge(setup)
+    return McpBridge(setup, began_s)
+
+
+@hookimpl
+def codex_config_sections() -> Iterable[ConfigSectionSpec]:
+    """The table `[mcp]`."""
+    from .section import McpSection
+
+    yield ConfigSectionSpec(name="mcp", section=McpSection)
+
+
+@hookimpl
+def codex_exec_policies() -> Iterable[ExecPolicySpec]:
+    """One policy: the approval modes of servers and tools."""
+    yield ExecPolicySpec(name="mcp", factory=_policy)
+
+
+def _policy(setup: PolicySetup) -> ExecPolicy:
+    from .approval import ApprovalModes
+
+    return ApprovalModes(setup)
+
+
+@hookimpl
+def codex_checks() -> Iterable[CheckSpec]:
+    """One check of `codex doctor`."""
+    yield CheckSpec(name="mcp", factory=_check, order=60)
+
+
+def _check(setup: CheckSetup) -> Check:
+    from .check import McpCheck
+
+    return McpCheck(setup)
 
 
 @hookimpl

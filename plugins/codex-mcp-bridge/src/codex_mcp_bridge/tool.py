@@ -10,7 +10,7 @@ import anyio
 
 from codex_plugin_sdk import ItemStatus, McpToolCallItem, PolicyDenied, ToolDefinition, ToolFailed, Value, value
 
-from .approval import McpIntent, approval_arguments, authorize, must_ask
+from .approval import McpIntent, approval_arguments, asks_nobody, authorize, must_ask
 from .drift import ApprovedTools, Definition, definition_of
 from .results import Rendered, Rendering
 from .running import CallClock, RunningCall, RunningCalls
@@ -43,7 +43,8 @@ class CallServices(Value):
 
 
 class McpTool:
-    """One tool of one server. Implements the kernel's `Tool`; `origin` is what calls are routed by."""
+    """One tool of one server. Implements the kernel's `Tool`; `origin` is what calls are routed by, `nodes` how
+    many parts its schema has."""
 
     def __init__(
         self,
@@ -61,6 +62,7 @@ class McpTool:
         self._server, self._tool, self.origin = server, tool, origin
         self._services, self._running, self._used = services, running, used
         self._check = ArgumentCheck(schema.checked)
+        self.nodes = schema.nodes
         self._drift: Definition | None = None
         description = shown(tool.description or tool.title or "", MAX_DESCRIPTION_CHARS)
         self._definition = ToolDefinition(
@@ -124,25 +126,29 @@ class McpTool:
         """Raises `PolicyDenied`. A tool that was let through is remembered as it is."""
         mode = self._server.config.approval_mode(self.origin.tool)
         now = self._drift = self._drift or definition_of(self._tool)
-        server, tool = self.origin.server, self.origin.tool
-        changed = await anyio.to_thread.run_sync(self._services.approved.changed, server, tool, now)
+        record, server, tool = self._services.approved, self.origin.server, self.origin.tool
+        settled = record.settled(server, tool, now)
+        changed = "" if settled else await anyio.to_thread.run_sync(record.changed, server, tool, now)
         hints = self._tool.annotations
+        about = shown(f"{server}: {self._tool.title or tool}", 300, lines=False)
         intent = McpIntent(
             # A consent for the session is kept by this name, so it does not outlive a change of the tool.
             tool=f"{self._definition.name} (changed: {now.digest[:8]})" if changed else self._definition.name,
             arguments=approval_arguments(call.arguments),
-            summary=shown(f"{server}: {self._tool.title or tool}", 300, lines=False),
+            summary=f"{about}\n{changed}" if changed else about,
             # Where the user trusts the tool for good, nothing is left to be asked by the approval policy either.
             read_only=not changed and (mode == "approve" or bool(hints and hints.read_only_hint)),
             must_ask=changed or must_ask(mode, hints),
         )
         await authorize(ctx, intent)
-        if changed:
-            self._services.warn(f"{intent.summary}: {changed}")
+        if changed and asks_nobody(ctx.approval_policy, ctx.sandbox_policy.mode):
+            self._services.warn(f"{about}: {changed}")
+        if settled:
+            return
         try:
-            await anyio.to_thread.run_sync(self._services.approved.approve, server, tool, now)
+            await anyio.to_thread.run_sync(record.approve, server, tool, now)
         except OSError as error:
-            self._services.warn(f"that {intent.summary} was approved could not be recorded: {error}")
+            self._services.warn(f"that {about} was approved could not be recorded: {error}")
 
     async def _ask_server(self, call: ToolCall, ctx: ToolContext) -> mcp.types.CallToolResult:
         await self._server.connected()
