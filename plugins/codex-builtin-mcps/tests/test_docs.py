@@ -177,7 +177,7 @@ def test_a_session_uses_it(tmp_path):
         (home / "config.toml").write_text(
             f'model = "test"\nmodel_provider = "scripted"\n[model_providers.scripted]\nname = "s"\n'
             f'base_url = "{model.base_url}"\nwire_api = "responses"\nrequest_max_retries = 0\n'
-            "[mcp_servers.docs]\nenabled = true\n"
+            "[mcp_servers.docs]\nenabled = true\nrequired = true\n"
         )
         program = Path(sys.executable).with_name("codex")
         found = subprocess.run(
