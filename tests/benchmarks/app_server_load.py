@@ -302,7 +302,7 @@ def write_long(home: Path, lines: Sequence[bytes], size_bytes: int) -> str:
         while written < size_bytes:
             number += 1
             id = str(uuid.UUID(int=(0x019B << 112) | (7 << 76) | (2 << 62) | number)).encode()
-            text = turn.replace(old_turn, id).replace(b'"call_', b'"call_%d_' % number)
-            text = re.sub(rb'"(msg|fc|rs|item|fco)_', rb'"\1_%d_' % number, text)
+            # Ids go on with a digit; `call_id` and `item_completed` are no ids.
+            text = re.sub(rb'"(call|msg|fc|rs|item|fco)_(?=\d)', rb'"\1_%d_' % number, turn.replace(old_turn, id))
             written += file.write(re.sub(rb'"ordinal":\d+', lambda _: b'"ordinal":%d' % next(ordinals), text))
     return str(head["id"])

@@ -1,0 +1,1 @@
+"""Recorded sessions: look through them, take them along, put them in order."""
