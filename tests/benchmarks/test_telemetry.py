@@ -21,7 +21,7 @@ from .harness import ours
 
 RECEIVER = Path(__file__).parents[2] / "plugins/codex-otel/tests/receiver.py"
 LIMIT = 0.05
-ROUNDS = 15
+ROUNDS = 9
 COMMANDS = 20
 
 
@@ -45,7 +45,7 @@ def tables(address: str) -> dict[str, str]:
 
 def turn_cpu_ms(home: Path, table: str) -> float:
     """CPU of one run with its commands, in milliseconds."""
-    argument = json.dumps({"cmd": "git --version >/dev/null"})
+    argument = json.dumps({"cmd": "true"})
     calls = [
         FunctionCall(call_id=f"call_{n}", name="exec_command", arguments=argument, id=f"fc_{n}")
         for n in range(COMMANDS)
@@ -55,7 +55,7 @@ def turn_cpu_ms(home: Path, table: str) -> float:
         provider = f'name="x"\nbase_url="{server.base_url}"\nwire_api="responses"\n'
         (home / "config.toml").write_text(f'model_provider="x"\n[model_providers.x]\n{provider}{table}')
         args = [*ours(), "exec", "--skip-git-repo-check", "-s", "danger-full-access", "go"]
-        env = {**os.environ, "CODEX_HOME": str(home), "NO_PROXY": "*"}
+        env = {**os.environ, "CODEX_HOME": str(home), "NO_PROXY": "*", "HOME": str(home)}
         with subprocess.Popen(
             args, cwd=home, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as process:

@@ -149,4 +149,5 @@ def _turn_context(state: ThreadState, turn_id: TurnId) -> dict[str, Any]:
         "model": settings.model,
         "effort": settings.effort,
         "summary": settings.summary or "none",
+        **({"service_tier": settings.service_tier} if settings.service_tier else {}),
     }

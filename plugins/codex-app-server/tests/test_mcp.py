@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 
+from codex_app_server.elicitations import elicited_approval
 from codex_app_server.inprocess import connected, open_server
 from codex_app_server.method_mcp import LONE
 from codex_app_server.notifications import NOTIFICATIONS
@@ -456,3 +457,11 @@ async def test_tools_of_the_client_stay_beside_those_of_servers(place):
         app.client.respond(request, {"contentItems": [{"type": "inputText", "text": "hi"}], "success": True})
         await app.until("turn/completed")
         assert {NAME, "mine"} <= {tool.name for tool in app.model.requests[0].tools}
+
+
+def test_a_reason_of_several_lines_stands_in_the_question():
+    intent = ToolIntent(tool=NAME, arguments={}, summary="demo: add")
+    changed = "the tool has changed since it was approved:\n- one\n+ two"
+    params = elicited_approval(("demo", "add"), intent, changed)
+    assert params["message"] == f'Allow the demo MCP server to run tool "add"?\n{changed}'
+    assert elicited_approval(("demo", "add"), intent, "it may write")["message"].endswith('run tool "add"?')

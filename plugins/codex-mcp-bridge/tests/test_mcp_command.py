@@ -299,3 +299,16 @@ def test_test_tells_why_a_server_does_not_start(codex):
     assert code == 1
     assert "sick: failed" in out
     assert "no licence found" in out
+
+
+def test_test_names_tools_of_the_configuration_that_the_server_does_not_have(codex):
+    raw = Path(__file__).with_name("servers") / "raw_server.py"
+    words = json.dumps([str(raw)])
+    codex.config.write_text(
+        f'[mcp_servers.raw]\ncommand = "{sys.executable}"\nargs = {words}\ndisabled_tools = ["crash", "hueg"]\n'
+        '[mcp_servers.raw.tools.slep]\napproval_mode = "prompt"\n'
+    )
+    code, out, err = codex.mcp("test", "raw")
+    assert code == 0, err
+    assert "warning: the configuration names tools that the server does not have: hueg, slep\n" in out
+    assert json.loads(codex.mcp("test", "raw", "--json")[1])["unknown_tools"] == ["hueg", "slep"]

@@ -54,7 +54,8 @@ def question_of(
             params["reason"] = request.intent.summary or None
             return "item/permissions/requestApproval", params, lambda answer: _granted(request, answer)
         case ToolIntent() as intent if (about := mcp_call(intent, item)) is not None:
-            params = {"threadId": thread_id, "turnId": turn_id or None, **elicited_approval(about, intent)}
+            params = {"threadId": thread_id, "turnId": turn_id or None}
+            params |= elicited_approval(about, intent, request.reason)
             return "mcpServer/elicitation/request", params, lambda answer: approved(request, answer)
         case intent:
             params = {**common, **_command(request, intent)}

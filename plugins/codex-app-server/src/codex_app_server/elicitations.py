@@ -61,9 +61,11 @@ def mcp_call(intent: ToolIntent, item: Mapping[str, Any] | None) -> tuple[str, s
     return (server, tool) if found and intent.tool.startswith(MCP) else None
 
 
-def elicited_approval(about: tuple[str, str], intent: ToolIntent) -> dict[str, Any]:
-    """The params of the question whether a tool may run, beside those that say where it comes up."""
+def elicited_approval(about: tuple[str, str], intent: ToolIntent, reason: str) -> dict[str, Any]:
+    """The params of the question whether a tool may run, beside those that say where it comes up. A `reason` of several
+    lines is something to be read before it is answered, as how a tool has changed: it stands in the question."""
     server, tool = about
+    question = f'Allow the {server} MCP server to run tool "{tool}"?'
     shown = [{"name": name, "value": given, "display_name": name} for name, given in intent.arguments.items()]
     return {
         "serverName": server,
@@ -76,7 +78,7 @@ def elicited_approval(about: tuple[str, str], intent: ToolIntent) -> dict[str, A
             "tool_params": dict(intent.arguments),
             "tool_params_display": shown,
         },
-        "message": f'Allow the {server} MCP server to run tool "{tool}"?',
+        "message": f"{question}\n{reason}" if "\n" in reason else question,
         "requestedSchema": {"type": "object", "properties": {}},
     }
 

@@ -8,7 +8,7 @@ import anyio
 
 from codex_plugin_sdk import AuthenticationFailed, CheckSetup, ConfigError, Finding, Health
 
-from .config import ServerConfig, server_configs
+from .config import ServerConfig, origin, server_configs
 from .logins import LoginStore, store_setting
 from .oauth import has_own_authorization
 
@@ -102,7 +102,7 @@ class McpCheck:
             parts = urlsplit(url)
             host, port = parts.hostname or "", parts.port or PORTS[parts.scheme.lower()]
         except (ValueError, KeyError) as error:
-            return f"{url} is no address: {error}"
+            return f"{origin(url)} is no address: {error}"
         try:
             with anyio.fail_after(self._limit_s):
                 stream = await anyio.connect_tcp(host, port)
@@ -115,7 +115,7 @@ class McpCheck:
 
     def _login(self, server: ServerConfig) -> Finding:
         if has_own_authorization(server):
-            return _of(server, Health.OK, f"{server.url}, with a token of its own")
+            return _of(server, Health.OK, f"{origin(server.url)}, with a token of its own")
         try:
             store = LoginStore(self._setup.codex_home, store_setting(self._setup.options))
             login = store.load(server.name, server.url)
@@ -124,12 +124,12 @@ class McpCheck:
         if login is None:
             wanted = server.scopes is not None or bool(server.oauth)
             health = Health.WARNING if wanted else Health.OK
-            return _of(server, health, f"{server.url}, not logged in", _log_in(server) if wanted else "")
+            return _of(server, health, f"{origin(server.url)}, not logged in", _log_in(server) if wanted else "")
         import time
 
         if login.expires_within(0, time.time()) and not login.refresh_token:
-            return _of(server, _bad(server), f"{server.url}: the login is over", _log_in(server))
-        return _of(server, Health.OK, f"{server.url}, logged in")
+            return _of(server, _bad(server), f"{origin(server.url)}: the login is over", _log_in(server))
+        return _of(server, Health.OK, f"{origin(server.url)}, logged in")
 
 
 def _bad(server: ServerConfig) -> Health:

@@ -8,11 +8,11 @@ import click
 
 EPILOG = """\b
 Examples:
-  codex mcp add docs -- npx -y some-docs-server
+  codex mcp add wiki -- npx -y some-wiki-server
   codex mcp add work --env REGION=eu -- ./server.py --verbose
   codex mcp add tickets --url https://tickets.example/mcp
   codex mcp login tickets
-  codex mcp test docs                  start it, and show its tools or what keeps it from working
+  codex mcp test wiki                  start it, and show its tools or what keeps it from working
 
 \b
 Exit codes:

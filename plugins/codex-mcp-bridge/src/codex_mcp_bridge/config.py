@@ -165,6 +165,14 @@ def _check_url(where: str, url: str) -> None:
         raise ConfigError(f"{where}.url must be an http:// or https:// address, not {url!r}")
 
 
+def origin(url: str) -> str:
+    """Scheme, host and port of an address: what may be shown to others. Names and keys may stand in the rest."""
+    scheme, _, rest = url.partition("://")
+    for end in "/?#":
+        rest = rest.partition(end)[0]
+    return f"{scheme}://{rest.rpartition('@')[2]}"
+
+
 class _Reader:
     """Reads the keys of one server's table; each fault names its key."""
 

@@ -80,10 +80,10 @@ class Threshold(Value):
     tools: int = MAX_DIRECT_TOOLS
 
 
-def threshold_of(config: Mapping[str, Any], window_tokens: int | None = None) -> Threshold:
+def threshold_of(effective: Mapping[str, Any], window_tokens: int | None = None) -> Threshold:
     """`[mcp] defer_tools_above_tokens`, which then counts alone (0 defers always); else a tenth of `window_tokens`,
     or a hundred tools. Raises `ConfigError`."""
-    table = config.get("mcp") or {}
+    table = effective.get("mcp") or {}
     given = table.get("defer_tools_above_tokens") if isinstance(table, Mapping) else None
     if given is not None:
         if isinstance(given, bool) or not isinstance(given, int) or given < 0:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PROTOCOL_VERSION = "2025-11-25"
 TIMEOUT_S = 10.0
+STATUS_TIMEOUT_S = 15.0
 _MAX_BYTES = 1024 * 1024
 _PROTECTED = "/.well-known/oauth-protected-resource"
 _OAUTH = "/.well-known/oauth-authorization-server"
@@ -88,10 +89,13 @@ async def discover(
 
 async def auth_status(url: str, headers: Mapping[str, str]) -> str:
     """`not_logged_in`, `unsupported` (no login is asked for) or `unknown` (nobody answered)."""
+    import anyio
+
     async with http_client() as client:
         try:
-            found = await discover(client, url, headers)
-        except Unreachable:
+            with anyio.fail_after(STATUS_TIMEOUT_S):  # each answer may come in drops
+                found = await discover(client, url, headers)
+        except (Unreachable, TimeoutError):
             return "unknown"
         except AuthenticationFailed:
             return "not_logged_in"  # a login is asked for; that it cannot succeed is told by `login`
@@ -188,6 +192,7 @@ def _checked(
             f"The authorization server {shown(expected)} describes itself as {shown(issuer)}.",
             hint="tell who runs the MCP server",
         )
+    _endpoint(found, "issuer", issuer, server_url)  # a description that came in the clear may be anybody's
     methods = found.get("code_challenge_methods_supported")
     if isinstance(methods, list) and "S256" not in methods:
         raise AuthenticationFailed(f"The authorization server {shown(issuer)} does not support PKCE with S256.")
@@ -219,7 +224,10 @@ def _endpoint(found: Mapping[str, Any], name: str, issuer: str, server_url: str)
         return ""
     parts = urlsplit(url) if isinstance(url, str) else None
     plain = urlsplit(server_url).scheme == "http" or (parts is not None and parts.hostname in _LOOPBACK)
-    if parts is None or parts.scheme not in (("https", "http") if plain else ("https",)) or not parts.netloc:
+    readable = isinstance(url, str) and url.isascii() and url.isprintable() and " " not in url  # a terminal shows it
+    if parts is None or not readable or parts.scheme not in (("https", "http") if plain else ("https",)):
+        raise AuthenticationFailed(f"The {name} of {shown(issuer)} cannot be used: {shown(url)}.")
+    if not parts.netloc:
         raise AuthenticationFailed(f"The {name} of {shown(issuer)} cannot be used: {shown(url)}.")
     return str(url)
 

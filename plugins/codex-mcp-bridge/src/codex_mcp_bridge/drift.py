@@ -22,6 +22,7 @@ FILE = os.path.join("kernel", "mcp-approved-tools.json")
 MAX_ENTRIES = 5_000
 MAX_KEPT_CHARS = 8_000
 MAX_DIFF_LINES = 40
+PART_CHARS = 160
 MAX_FILE_BYTES = 64 * 1024 * 1024
 
 
@@ -142,8 +143,20 @@ def difference(before: str, now: str) -> str:
         return "its definition is too long to be compared here"
     from difflib import unified_diff
 
-    lines = list(unified_diff(before.splitlines(), now.splitlines(), "approved", "now", lineterm="", n=1))
-    kept = [shown(line, 400, lines=False) for line in lines[:MAX_DIFF_LINES]]
+    lines = list(unified_diff(_parts(before), _parts(now), "approved", "now", lineterm="", n=1))
+    kept = [shown(line, lines=False) for line in lines[:MAX_DIFF_LINES]]
     if len(lines) > MAX_DIFF_LINES:
         kept.append(f"… and {len(lines) - MAX_DIFF_LINES} more lines")
     return "\n".join(kept)
+
+
+def _parts(text: str) -> list[str]:
+    """Short lines that hold all of a definition: nothing may change behind the end of one that is cut. Texts are parted
+    at line ends and sentences, so that a word that is new does not move all that follows it."""
+    import re
+
+    found = []
+    for line in text.splitlines():
+        for part in re.split(r"(?<=\\n)|(?<=[.!?;] )", line):
+            found += [part[at : at + PART_CHARS] for at in range(0, len(part), PART_CHARS)]
+    return found

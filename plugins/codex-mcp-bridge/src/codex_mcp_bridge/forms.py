@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .safe_text import shown
+from .safe_text import shown, shown_data
 
 MAX_FIELDS = 50
 MAX_CHOICES = 500
@@ -53,13 +53,23 @@ def _field(name: str, field: object) -> Form:
         if isinstance(text := field.get(key), str):
             found[key] = shown(text, MAX_TEXT_CHARS)
     for key in _BOUNDS:
-        if isinstance(bound := field.get(key), int | float) and not isinstance(bound, bool):
+        bound = field.get(key)
+        if isinstance(bound, int | float) and not isinstance(bound, bool) and shown_data(bound) == bound:
             found[key] = bound
     if field.get("format") in _FORMATS:
         found["format"] = field["format"]
-    if isinstance(default := field.get("default"), str | bool | int | float | list):
+    if _is_readable(default := field.get("default")):
         found["default"] = default
     return found
+
+
+def _is_readable(default: object) -> bool:
+    """Whether a default can be shown as it is: an answer may be given by leaving it."""
+    if isinstance(default, list):
+        return len(default) <= MAX_CHOICES and all(isinstance(one, str) and _is_readable(one) for one in default)
+    if isinstance(default, str):
+        return len(default) <= MAX_TEXT_CHARS and shown(default) == default
+    return isinstance(default, bool | int | float) and shown_data(default) == default
 
 
 def _choices(field: Mapping[str, Any]) -> Form:

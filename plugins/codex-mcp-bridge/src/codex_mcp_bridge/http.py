@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import anyio
 
 from codex_plugin_sdk import UserError
 
-from .config import ServerConfig
+from .config import ServerConfig, origin
 from .frames import MAX_VALUES
 from .link import MAX_MESSAGE_BYTES, Link, cause_of, library
 
@@ -23,11 +22,12 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S = 30.0
 SILENCE_S = 3600.0
 """How long a stream may be silent beyond the time-out of a call, which is the one that counts."""
-FAREWELL_S = 2.0
+FAREWELL_S = 1.0
 """How long the end of a session may take to be told."""
 LISTEN_PAUSE_S = 0.2
 """How soon the stream for what the server says by itself may be opened again, whatever the server wants."""
 SESSION_HEADER = "mcp-session-id"
+_SESSION_HEADERS = (SESSION_HEADER, "mcp-protocol-version", "authorization")
 
 
 @asynccontextmanager
@@ -41,12 +41,33 @@ async def http_link(config: ServerConfig, setup: ToolSourceSetup) -> AsyncIterat
     try:
         async with (
             _client(config, setup, watch) as client,
-            streamable_http_client(config.url, http_client=client, max_sse_event_size=MAX_MESSAGE_BYTES) as streams,
+            streamable_http_client(
+                config.url, http_client=client, terminate_on_close=False, max_sse_event_size=MAX_MESSAGE_BYTES
+            ) as streams,
         ):
             watch.link.read, watch.link.write = streams
-            yield watch.link
+            try:
+                yield watch.link
+            finally:
+                await _say_goodbye(client, config.url, watch)
     except Exception as error:
         raise _told(config, error) from error
+
+
+async def _say_goodbye(client: httpx2.AsyncClient, url: str, watch: _Watch) -> None:
+    """End the session at the server, also when we are cancelled (the library would not, then): not for long, and
+    without renewing a login for it. A server that does not listen forgets the session by itself."""
+    import httpx2
+
+    if not watch.session or watch.link.expired:
+        return
+    with anyio.CancelScope(shield=True), anyio.move_on_after(FAREWELL_S), suppress(httpx2.HTTPError):
+        await client.delete(url, headers=watch.session, auth=_as_it_is)
+
+
+def _as_it_is(request: httpx2.Request) -> httpx2.Request:
+    """No more authorization than the headers hold; without this, a user name in the address takes their place."""
+    return request
 
 
 def headers(config: ServerConfig, setup: ToolSourceSetup) -> dict[str, str]:
@@ -64,21 +85,15 @@ def headers(config: ServerConfig, setup: ToolSourceSetup) -> dict[str, str]:
     return found
 
 
-def origin(url: str) -> str:
-    """Scheme, host and port: what may be shown of an address."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-
-
 def _client(config: ServerConfig, setup: ToolSourceSetup, watch: _Watch) -> httpx2.AsyncClient:
     import httpx2
 
-    from .oauth import auth_for
+    from .oauth import auth_for, has_own_authorization
 
     return httpx2.AsyncClient(
         # What is packed can be unpacked to any size; the limits below count what comes over the wire.
         headers={**headers(config, setup), "Accept-Encoding": "identity"},
-        auth=auth_for(config, setup.tools),
+        auth=_as_it_is if has_own_authorization(config) else auth_for(config, setup.tools),
         timeout=httpx2.Timeout(CONNECT_TIMEOUT_S, read=config.tool_timeout_s + SILENCE_S),
         event_hooks={"request": [watch.before], "response": [watch.after]},
     )
@@ -98,6 +113,8 @@ class _Watch:
 
     def __init__(self, link: Link) -> None:
         self.link = link
+        self.session: dict[str, str] = {}
+        """The headers of the last request that was answered within a session; empty without one."""
         self._next_listening = 0.0
 
     async def before(self, request: httpx2.Request) -> None:
@@ -106,8 +123,6 @@ class _Watch:
             now = anyio.current_time()
             self._next_listening = max(now, self._next_listening) + LISTEN_PAUSE_S
             await anyio.sleep(self._next_listening - LISTEN_PAUSE_S - now)
-        elif request.method == "DELETE":
-            request.extensions["timeout"] = dict.fromkeys(("connect", "read", "write", "pool"), FAREWELL_S)
 
     async def after(self, response: httpx2.Response) -> None:
         """Take note of refusals and bound the body."""
@@ -116,9 +131,18 @@ class _Watch:
         if response.request.method == "POST":
             refused = response.status_code >= 400
             self.link.note = f"HTTP {response.status_code} {response.reason_phrase}".strip() if refused else ""
+            if not refused:
+                self._remember(response)
         packed = response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity")
         events = response.headers.get("content-type", "").lower().startswith("text/event-stream")
         response.stream = _bounded(response.stream, events=events, packed=packed)
+
+    def _remember(self, response: httpx2.Response) -> None:
+        found = {name: response.request.headers.get(name) for name in _SESSION_HEADERS}
+        if SESSION_HEADER in response.headers:
+            found[SESSION_HEADER] = response.headers[SESSION_HEADER]
+        if found[SESSION_HEADER]:
+            self.session = {name: text for name, text in found.items() if text}
 
 
 def _bounded(stream: Any, *, events: bool, packed: bool) -> Any:

@@ -9,7 +9,7 @@ import anyio
 
 from codex_plugin_sdk import ToolFailed, UserError
 
-from .config import ServerConfig
+from .config import ServerConfig, origin
 from .prompts import Prompts
 from .server import Server
 from .servers import Servers
@@ -142,8 +142,6 @@ def _runtime_status(server: Server) -> str:
 def _origin(server: Server) -> str | None:
     if server.config.transport != "http":
         return None
-    from .http import origin
-
     return origin(server.config.url)
 
 

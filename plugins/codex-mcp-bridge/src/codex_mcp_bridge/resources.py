@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from codex_plugin_sdk import ContentPart, ItemStatus, McpToolCallItem, ToolDefinition, ToolFailed, ToolOutput
+from codex_plugin_sdk import (
+    ContentPart,
+    ItemStatus,
+    McpToolCallItem,
+    PolicyDenied,
+    ToolDefinition,
+    ToolFailed,
+    ToolOutput,
+)
 
 from .approval import McpIntent, authorize
 from .safe_text import shown, shown_data
@@ -68,6 +76,9 @@ class ResourceTool:
             status, error = ItemStatus.COMPLETED, None
             result = {"content": [{"type": "text", "text": shown(text, 64_000)}], "structured_content": None}
             return self._output(text, images, time.monotonic() - began)
+        except PolicyDenied as denied:
+            status, error = ItemStatus.DECLINED, denied.message
+            raise
         except ToolFailed as failed:
             error = shown(failed.message, 4_000)
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,6 +15,9 @@ _HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 
 _BLANKS = frozenset(("\u115f", "\u1160", "\u3164", "\uffa0"))
 """Letters that look like nothing at all."""
+
+_LARGEST_BITS = 4096
+"""Of a number that is written with its digits, which takes long for larger ones."""
 
 
 def shown(text: str, limit: int | None = None, *, lines: bool = True) -> str:
@@ -43,7 +47,8 @@ def _is_invisible_mark(code: int) -> bool:
 
 
 def shown_data(data: Any, limit: int | None = None, depth: int = 32) -> Any:
-    """Plain data with all its texts shown; what lies deeper than `depth` is left out."""
+    """Plain data with all its texts shown; what lies deeper than `depth` is left out. Numbers that not every
+    JSON can say (infinite ones, those of more than 64 bits) become text."""
     match data:
         case str():
             return shown(data, limit)
@@ -53,5 +58,9 @@ def shown_data(data: Any, limit: int | None = None, depth: int = 32) -> Any:
             return {shown(str(key), limit): shown_data(entry, limit, depth - 1) for key, entry in data.items()}
         case Sequence():
             return "…" if depth <= 0 else [shown_data(entry, limit, depth - 1) for entry in data]
+        case float() if not math.isfinite(data):
+            return str(data)
+        case int() if not -(2**63) <= data < 2**63:
+            return f"{data:#x}" if data.bit_length() > _LARGEST_BITS else str(data)
         case _:
             return data

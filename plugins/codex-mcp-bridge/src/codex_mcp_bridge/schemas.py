@@ -6,6 +6,7 @@ dropped (`pattern` among them, which a server could make endless), so the server
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
@@ -20,6 +21,7 @@ MAX_TEXT_CHARS = 200_000
 MAX_DESCRIPTION_CHARS = 1_000
 MAX_NAME_CHARS = 200
 _SMALL_CHARS = 200
+_MAX_INTEGER = 2**63 - 1
 
 _NUMBERS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 _COUNTS = ("minLength", "maxLength", "minItems", "maxItems")
@@ -149,10 +151,10 @@ class _Simplifier:
         if values := self._values(schema):
             found["enum"] = values
         for key in _NUMBERS:
-            if isinstance(bound := schema.get(key), int | float) and not isinstance(bound, bool):
+            if isinstance(bound := schema.get(key), int | float) and not isinstance(bound, bool) and _is_plain(bound):
                 found[key] = bound
         for key in _COUNTS:
-            if isinstance(bound := schema.get(key), int) and not isinstance(bound, bool) and bound >= 0:
+            if isinstance(bound := schema.get(key), int) and not isinstance(bound, bool) and 0 <= bound <= _MAX_INTEGER:
                 found[key] = bound
         if isinstance(format := schema.get("format"), str):
             found["format"] = shown(format, 40, lines=False)
@@ -163,7 +165,7 @@ class _Simplifier:
     def _values(self, schema: Mapping[str, Any]) -> list[Any]:
         """The only values permitted; empty where there are others."""
         given = [schema["const"]] if "const" in schema else schema.get("enum")
-        values = list(given) if isinstance(given, list) else []
+        values = list(given) if isinstance(given, list) and _is_plain(given) else []
         if values and schema.get("nullable") is True and None not in values:
             values.append(None)
         self.nodes += len(values)
@@ -227,7 +229,23 @@ def _kind(schema: Mapping[str, Any]) -> str | list[str] | None:
 def _is_small(found: object) -> bool:
     if isinstance(found, str):
         return len(found) <= _SMALL_CHARS and shown(found) == found
-    return isinstance(found, bool | int | float)
+    return isinstance(found, bool | int | float) and _is_plain(found)
+
+
+def _is_plain(found: Any) -> bool:
+    """Whether JSON can say it to everybody: no infinite numbers, and none that takes more than 64 bits. One of them in
+    one schema would keep every request from the model."""
+    match found:
+        case float():
+            return math.isfinite(found)
+        case int():
+            return -_MAX_INTEGER <= found <= _MAX_INTEGER
+        case list():
+            return all(map(_is_plain, found))
+        case Mapping():
+            return all(map(_is_plain, found.values()))
+        case _:
+            return True
 
 
 def _top(found: Schema) -> Schema:

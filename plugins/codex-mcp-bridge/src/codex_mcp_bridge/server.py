@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import anyio
 
-from codex_plugin_sdk import AuthenticationFailed, McpServerStatus, Notice, ToolFailed
+from codex_plugin_sdk import McpServerStatus, Notice, ToolFailed
 
 from .clock import Timeout, within
 from .config import ServerConfig
@@ -26,6 +26,7 @@ HEALTHY_S = 60.0
 """Who has run this long has not ended soon."""
 FIRST_BACKOFF_S = 0.5
 REREAD_PAUSE_S = 1.0
+_MAX_WARNINGS = 100
 _END_GRACE_S = 1.0
 
 ResultT = TypeVar("ResultT")
@@ -89,7 +90,8 @@ class Server:
         self._link: Link | None = None
         self._stale = anyio.Event()
         self._early_ends = 0
-        self._ended = False
+        self._warned: set[str] = set()
+        self._ended = self._stopped = False
         self._scope: anyio.CancelScope | None = None
 
     # -- life ------------------------------------------------------------------------------------------
@@ -100,7 +102,7 @@ class Server:
             return
         try:
             with anyio.CancelScope() as self._scope:
-                while True:
+                while not self._stopped:
                     await self._wanted.wait()
                     self._wanted = anyio.Event()
                     if self._start is not None:
@@ -113,7 +115,8 @@ class Server:
                 self._start.end("the thread has ended")
 
     def stop(self) -> None:
-        """End it for good."""
+        """End it for good, also before it runs."""
+        self._stopped = True
         if self._scope is not None:
             self._scope.cancel()
 
@@ -187,7 +190,9 @@ class Server:
         start.end(error)
 
     def _reason(self, problem: Exception) -> str:
-        self.needs_login = isinstance(cause_of(problem), AuthenticationFailed)
+        from .oauth import LoginNeeded
+
+        self.needs_login = isinstance(cause_of(problem), LoginNeeded)  # others pass, as an outage does
         if self._link is None:
             return reason_of(problem)
         self._link.close(reason_of(problem))
@@ -223,7 +228,7 @@ class Server:
             self._stale = anyio.Event()
             try:
                 with anyio.fail_after(self.config.tool_timeout_s):
-                    await self._read_tools(session)
+                    await self._read_tools(session, link)
             except Exception as problem:  # noqa: BLE001 - the old list stays; the server may do better next time
                 link.tail.add(f"its tools could not be read again: {reason_of(problem)}".encode())
             else:
@@ -260,7 +265,7 @@ class Server:
                 await greet(session)
                 self.instructions = session.instructions or ""
                 self.info, self.capabilities = session.server_info, session.server_capabilities
-                await self._read_tools(session)
+                await self._read_tools(session, link)
         except TimeoutError:
             link.close(f"it did not get ready within {self.config.startup_timeout_s:g} s")
         except Exception as problem:  # noqa: BLE001 - it may answer anything
@@ -271,12 +276,18 @@ class Server:
             link.close(f"the handshake failed: {reason_of(problem)}{note}")
         return not link.closed.is_set()
 
-    async def _read_tools(self, session: ClientSession) -> None:
-        self.tools, all_of_them = await list_tools(session)
+    async def _read_tools(self, session: ClientSession, link: Link) -> None:
+        self.tools, all_of_them = await list_tools(session, link.mending)
         if not all_of_them:
-            text = (
+            self._warn(
                 f"the MCP server {self.name} has more tools than are taken: only its first {len(self.tools)} are there"
             )
+        if left_out := link.mending.taken_out():
+            self._warn(f"tools of the MCP server {self.name} are left out, they are not well defined: {left_out}")
+
+    def _warn(self, text: str) -> None:
+        if text not in self._warned and len(self._warned) < _MAX_WARNINGS:
+            self._warned.add(text)
             self._setup.tell(Notice(level="warning", message=text, source="mcp"))
 
     # -- calls -----------------------------------------------------------------------------------------

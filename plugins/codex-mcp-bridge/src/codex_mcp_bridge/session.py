@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mcp.client import ClientRequestContext
 
     from .link import Link
+    from .mending import Mending
 
 MAX_TOOL_PAGES = 100
 MAX_TOOLS = 2000
@@ -51,7 +52,7 @@ class Answers:
         from codex_plugin_sdk import __version__
 
         made: ClientSession = mcp.ClientSession(
-            link.read,
+            link.mending.of(link.read),
             link.write,
             client_info=mcp.types.Implementation(name="codex-mcp-client", title="Codex", version=__version__),
             elicitation_callback=self._elicit,
@@ -111,11 +112,9 @@ async def greet(session: ClientSession) -> None:
         await session.discover()  # a server that knows only the protocol without a handshake
 
 
-async def list_tools(session: ClientSession) -> tuple[tuple[types.Tool, ...], bool]:
+async def list_tools(session: ClientSession, mending: Mending) -> tuple[tuple[types.Tool, ...], bool]:
     """The tools on all pages, and whether that is all: neither pages nor tools nor their size are without end. Of
-    two tools of one name the first counts."""
-    from mcp.types import PaginatedRequestParams
-
+    two tools of one name the first counts. What is defined wrongly is left to `mending`."""
     capabilities = session.server_capabilities
     if capabilities is None or capabilities.tools is None:
         return (), True
@@ -123,7 +122,7 @@ async def list_tools(session: ClientSession) -> tuple[tuple[types.Tool, ...], bo
     size_bytes = 0
     cursor, seen = None, set()
     for _ in range(MAX_TOOL_PAGES):
-        page = await session.list_tools(params=PaginatedRequestParams(cursor=cursor) if cursor else None)
+        page = await _page(session, mending, cursor)
         for tool in page.tools:
             size_bytes += len(tool.model_dump_json())
             if len(found) >= MAX_TOOLS or size_bytes > MAX_TOOLS_BYTES:
@@ -134,6 +133,20 @@ async def list_tools(session: ClientSession) -> tuple[tuple[types.Tool, ...], bo
             return tuple(found.values()), True
         seen.add(cursor)
     return tuple(found.values()), False
+
+
+async def _page(session: ClientSession, mending: Mending, cursor: str | None) -> types.ListToolsResult:
+    from mcp.types import PaginatedRequestParams
+    from pydantic import ValidationError
+
+    params = PaginatedRequestParams(cursor=cursor) if cursor else None
+    try:
+        return await session.list_tools(params=params)
+    except ValidationError:
+        if mending.wanted:
+            raise
+        mending.wanted = True  # one tool that is defined wrongly must not cost the others
+        return await session.list_tools(params=params)
 
 
 def is_closed(problem: Exception) -> bool:

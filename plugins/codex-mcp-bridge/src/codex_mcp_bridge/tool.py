@@ -135,10 +135,10 @@ class McpTool:
             # A consent for the session is kept by this name, so it does not outlive a change of the tool.
             tool=f"{self._definition.name} (changed: {now.digest[:8]})" if changed else self._definition.name,
             arguments=approval_arguments(call.arguments),
-            summary=f"{about}\n{changed}" if changed else about,
+            summary=about,
             # Where the user trusts the tool for good, nothing is left to be asked by the approval policy either.
             read_only=not changed and (mode == "approve" or bool(hints and hints.read_only_hint)),
-            must_ask=changed or must_ask(mode, hints),
+            must_ask=changed or must_ask(mode, hints),  # the reason stands in the question, so the difference does
         )
         await authorize(ctx, intent)
         if changed and asks_nobody(ctx.approval_policy, ctx.sandbox_policy.mode):
@@ -171,6 +171,11 @@ class McpTool:
         return await anyio.to_thread.run_sync(work)
 
 
+def _figure(number: float) -> str:
+    """A number, short. A whole one may be larger than any float is, which must not end the session."""
+    return f"{number:g}" if abs(number) < 1e300 else "?"
+
+
 class _Progress:
     """Shows what a server tells of its progress, one line each; a flood is cut off."""
 
@@ -183,6 +188,6 @@ class _Progress:
         if self._left <= 0:
             return
         self._left -= 1
-        share = f"{progress:g}/{total:g}" if total else f"{progress:g}"
+        share = f"{_figure(progress)}/{_figure(total)}" if total else _figure(progress)
         text = f"{share} {shown(message, MAX_PROGRESS_CHARS, lines=False)}" if message else share
         await self._ctx.output_delta(self._item_id, f"{text}\n".encode("utf-8", "replace"))

@@ -116,11 +116,19 @@ def _report(server: Server, error: str, took_s: float) -> dict[str, Any]:
         "error": shown(error) or None,
         "seconds": round(took_s, 3),
         "server": {"name": info.name, "version": info.version} if info else None,
+        "unknown_tools": [] if error else _unknown(server),
         "tools": [
             {"name": tool.name, "description": tool.description or "", "enabled": server.config.offers(tool.name)}
             for tool in server.tools
         ],
     }
+
+
+def _unknown(server: Server) -> list[str]:
+    """Tools that the configuration speaks of and the server does not have: what is misspelt restricts nothing."""
+    config = server.config
+    named = {*(config.enabled_tools or ()), *config.disabled_tools, *config.tool_approvals}
+    return sorted(named - {tool.name for tool in server.tools})
 
 
 def _print(config: ServerConfig, report: Mapping[str, Any]) -> None:
@@ -135,5 +143,8 @@ def _print(config: ServerConfig, report: Mapping[str, Any]) -> None:
         hidden = "" if tool["enabled"] else " (switched off by enabled_tools or disabled_tools)"
         about = shown(" ".join(tool["description"].split()), _DESCRIPTION_CHARS, lines=False)
         lines.append(f"    {shown(tool['name'], lines=False)}{hidden}{': ' + about if about else ''}")
+    if report["unknown_tools"]:
+        names = ", ".join(shown(name, lines=False) for name in report["unknown_tools"])
+        lines.append(f"  warning: the configuration names tools that the server does not have: {names}")
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()

@@ -8,12 +8,15 @@ import resource
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
+import anyio
 import pytest
 
 from codex_mcp_bridge.config import ServerConfig
-from codex_mcp_bridge.http import headers
+from codex_mcp_bridge.http import FAREWELL_S, headers
+from codex_mcp_bridge.logins import Login, LoginStore
 from codex_plugin_sdk import ToolFailed, UserError
 
 pytestmark = pytest.mark.anyio
@@ -235,3 +238,75 @@ def test_token_that_is_not_set_stops_the_request(world: Any) -> None:
     config = ServerConfig(name="s", transport="http", url="http://h/", bearer_token_env_var="NOPE")
     with pytest.raises(UserError, match="NOPE is not set"):
         headers(config, world.setup())
+
+
+async def test_the_session_is_ended_at_the_server_with_the_thread(world: Any) -> None:
+    world.environ["TOKEN"] = "t"
+    table = {"bearer_token_env_var": "TOKEN"}
+    async with HostileHttp(fine).running() as hostile:
+        async with world.running({"s": {"url": hostile.url, **table}}) as servers:
+            await servers["s"].connected()
+        ends = [names for method, names, _ in hostile.requests if method == "DELETE"]
+    assert [(names["mcp-session-id"], names["authorization"]) for names in ends] == [("session-1", "Bearer t")]
+    assert ends[0]["mcp-protocol-version"] == "2025-06-18"
+
+
+class Deaf(HostileHttp):
+    """Never answers the end of a session."""
+
+    def __init__(self) -> None:
+        super().__init__(fine)
+        self.released = asyncio.Event()
+
+    async def _answer(
+        self, method: str, names: dict[str, str], message: dict[str, Any], writer: asyncio.StreamWriter
+    ) -> None:
+        if method == "DELETE":
+            await self.released.wait()
+        else:
+            await super()._answer(method, names, message, writer)
+
+
+async def test_a_server_that_does_not_answer_the_farewell_is_not_waited_for_long(world: Any) -> None:
+    async with Deaf().running() as hostile:
+        with anyio.fail_after(FAREWELL_S + 8):
+            async with world.running({"s": {"url": hostile.url}}) as servers:
+                await servers["s"].connected()
+        assert [method for method, _, _ in hostile.requests].count("DELETE") == 1
+        hostile.released.set()
+
+
+async def test_a_session_that_the_server_has_forgotten_is_not_ended(world: Any) -> None:
+    async with HostileHttp(fine).running() as hostile, world.running({"s": {"url": hostile.url}}) as servers:
+        await servers["s"].connected()
+        hostile.valid = "forgotten"
+        await servers["s"].call_tool("t", {})
+        ended = [names["mcp-session-id"] for method, names, _ in hostile.requests if method == "DELETE"]
+        assert ended == []
+
+
+async def test_a_configured_token_counts_before_a_name_in_the_address(world: Any) -> None:
+    world.environ["TOKEN"] = "t"
+    async with HostileHttp(fine).running() as hostile:
+        url = hostile.url.replace("http://", "http://user:word@")
+        async with world.running({"s": {"url": url, "bearer_token_env_var": "TOKEN"}}) as servers:
+            await servers["s"].connected()
+    assert {names["authorization"] for _, names, _ in hostile.requests} == {"Bearer t"}
+
+
+async def test_an_outage_of_the_login_is_not_a_missing_login(world: Any) -> None:
+    world.setup = partial(world.setup, mcp_oauth_credentials_store="file")
+    login = Login(server_name="s", server_url="", client_id="c", access_token="a", refresh_token="r", expires_at_ms=1)
+    async with HostileHttp(fine).running() as hostile:
+        (world.path / "home").mkdir()
+        store = LoginStore(str(world.path / "home"), "file")
+        store.save(login.replace(server_url=hostile.url, token_endpoint=f"http://127.0.0.1:{free_port()}/token"))
+        async with world.running({"s": {"url": hostile.url}}) as servers:
+            with pytest.raises(ToolFailed, match="cannot be reached"):
+                await servers["s"].connected()
+            assert not servers["s"].needs_login
+            store.save(login.replace(server_url=hostile.url, refresh_token=""))
+            servers["s"].retry()
+            with pytest.raises(ToolFailed, match="codex mcp login s"):
+                await servers["s"].connected()
+            assert servers["s"].needs_login

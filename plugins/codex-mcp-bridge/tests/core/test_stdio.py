@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 from codex_mcp_bridge import server as server_module
+from codex_mcp_bridge.config import server_configs
 from codex_plugin_sdk import Notice, ToolFailed
 
 pytestmark = pytest.mark.anyio
@@ -265,3 +266,23 @@ async def test_a_server_that_is_switched_off_is_not_started(world: Any) -> None:
         with pytest.raises(ToolFailed, match="switched off"):
             await servers["s"].connected()
     assert (world.log(), world.events) == ([], [])
+
+
+async def test_a_tool_that_is_defined_wrongly_does_not_cost_the_others(world: Any) -> None:
+    async with world.running({"s": world.raw("odd")}) as servers:
+        await servers["s"].connected()
+        assert [tool.name for tool in servers["s"].tools] == ["echo", "typeless"]
+        assert servers["s"].tools[1].input_schema == {"type": "object"}
+        assert (await servers["s"].call_tool("typeless", {"a": 1})).content[0].text == '{"a": 1}'
+    (told,) = [event.message for event in world.events if isinstance(event, Notice)]
+    assert told == "tools of the MCP server s are left out, they are not well defined: list, no\\x1bschema, None, words"
+
+
+async def test_a_server_that_is_given_up_before_it_runs_is_never_started(world: Any) -> None:
+    async with world.running({"a": world.raw()}) as servers:
+        await servers["a"].connected()
+        servers.take_over(server_configs({"mcp_servers": {"b": world.raw()}}))
+        servers.take_over(server_configs({"mcp_servers": {"c": world.raw()}}))
+        await servers["c"].connected()
+        assert list(servers) == ["c"]
+        assert len([line for line in world.log() if line.startswith("started")]) == 2

@@ -22,7 +22,7 @@ def check(tmp_path):
             cwd=str(tmp_path),
             environ={"PATH": str(tmp_path / "bin"), **(environ or {})},
             options={"mcp_servers": servers, "mcp_oauth_credentials_store": "file", **config},
-            plugins=SimpleNamespace(mcp_servers=lambda: dict.fromkeys(offered)),
+            plugins=SimpleNamespace(mcp_servers=lambda _: dict.fromkeys(offered)),
         )
         if offline:
             setup = Examined(setup)
@@ -102,7 +102,7 @@ async def test_programs_are_looked_for_on_path_and_in_the_servers_folder(check, 
 
 async def test_an_address_is_connected_to_unless_offline(check, listening, closed):
     up, down = {"a": {"url": listening}}, {"a": {"url": closed, "required": True}}
-    assert await check(up) == [(Health.OK, f"a: {listening}, not logged in", "")]
+    assert await check(up) == [(Health.OK, f"a: {listening.removesuffix('/mcp')}, not logged in", "")]
     ((health, message, _),) = await check(down)
     assert health is Health.FAILED
     assert "cannot be reached" in message
@@ -112,13 +112,26 @@ async def test_an_address_is_connected_to_unless_offline(check, listening, close
 async def test_tokens_and_logins_are_looked_up(check, listening, tmp_path):
     own = {"a": {"url": listening, "bearer_token_env_var": "TOKEN"}}
     assert await check(own) == [(Health.WARNING, "a: not set, though it is to be sent: TOKEN", "set TOKEN")]
-    assert (await check(own, environ={"TOKEN": "x"}))[0][1] == f"a: {listening}, with a token of its own"
+    assert (await check(own, environ={"TOKEN": "x"}))[0][
+        1
+    ] == f"a: {listening.removesuffix('/mcp')}, with a token of its own"
     wanted = {"a": {"url": listening, "scopes": ["read"]}}
-    assert await check(wanted) == [(Health.WARNING, f"a: {listening}, not logged in", "codex mcp login a")]
+    assert await check(wanted) == [
+        (Health.WARNING, f"a: {listening.removesuffix('/mcp')}, not logged in", "codex mcp login a")
+    ]
     store = LoginStore(str(tmp_path), "file")
     login = Login(server_name="a", server_url=listening, client_id="c", access_token="t-secret")
     store.save(login)
-    assert await check(wanted) == [(Health.OK, f"a: {listening}, logged in", "")]
+    assert await check(wanted) == [(Health.OK, f"a: {listening.removesuffix('/mcp')}, logged in", "")]
     store.save(login.replace(expires_at_ms=1))
-    assert await check(wanted) == [(Health.WARNING, f"a: {listening}: the login is over", "codex mcp login a")]
+    assert await check(wanted) == [
+        (Health.WARNING, f"a: {listening.removesuffix('/mcp')}: the login is over", "codex mcp login a")
+    ]
     assert "t-secret" not in str(await check(wanted))
+
+
+async def test_what_stands_in_an_address_is_not_told(check, listening):
+    secret = listening.replace("http://", "http://user:hunter2@") + "?key=hunter2"
+    ((_, message, cure),) = await check({"a": {"url": secret}})
+    assert message == f"a: {listening.removesuffix('/mcp')}, not logged in"
+    assert "hunter2" not in cure

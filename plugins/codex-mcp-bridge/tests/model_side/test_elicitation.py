@@ -253,3 +253,9 @@ def test_a_form_keeps_what_is_known_of_it():
 def test_addresses_that_mislead_are_refused(url):
     with pytest.raises(BadForm):
         checked_address(url)
+
+
+@pytest.mark.parametrize("default", ["a\x1b[2J", "x" * 2_000, ["\u202ea"], [1], 10**30, float("inf"), {"a": 1}])
+def test_a_default_that_cannot_be_shown_as_it_is_is_left_out(default):
+    form = checked_form({"properties": {"a": {"type": "string", "default": default, "maximum": 10**30}}})
+    assert form["properties"] == {"a": {"type": "string"}}

@@ -50,3 +50,10 @@ def test_data_is_shown_to_its_leaves_and_to_a_depth():
     for _ in range(100):
         deep = [deep]
     assert "…" in str(shown_data(deep))
+
+
+def test_numbers_that_not_every_json_can_say_become_text():
+    data = [10**30, float("inf"), 2**63 - 1, -(2**63), 1.5, True, None]
+    assert shown_data(data) == [str(10**30), "inf", 2**63 - 1, -(2**63), 1.5, True, None]
+    (huge,) = shown_data([1 << 100_000])
+    assert huge.startswith("0x1000")

@@ -124,6 +124,23 @@ def test_descriptions_are_shown_without_hidden_characters():
     assert simplified(schema).model["properties"]["a"]["description"] == "x\\x1b[31m\\u202ey\\U000e0041"
 
 
+def test_numbers_that_not_every_json_can_say_are_left_out():
+    huge, infinite = 10**30, float("inf")
+    schema = {
+        "type": "object",
+        "properties": {
+            "a": {"type": "number", "minimum": -infinite, "maximum": huge, "default": infinite, "enum": [1, [huge]]},
+            "b": {"type": "string", "maxLength": huge, "minLength": 1},
+            "c": {"const": {"x": infinite}},
+        },
+    }
+    assert simplified(schema).model["properties"] == {
+        "a": {"type": "number"},
+        "b": {"type": "string", "minLength": 1},
+        "c": {},
+    }
+
+
 def test_a_hidden_property_is_left_out():
     assert simplified({"properties": {"a\u200b": {}, "b": {}}}).model["properties"] == {"b": {}}
 

@@ -126,6 +126,15 @@ def main():
             initialized(number, params)
         elif method == "tools/list":
             page = int(params.get("cursor", 0))
+            if MODE == "odd":
+                odd = [{"name": "typeless", "inputSchema": {}}, {"name": "list", "inputSchema": {"type": "array"}}]
+                odd += [
+                    {"name": "no\x1bschema"},
+                    "no tool",
+                    {"name": "words", "inputSchema": {"type": "object", "required": "x"}},
+                ]
+                send({"id": number, "result": {"tools": [tool("echo"), *odd]}})
+                continue
             if MODE == "endless":
                 send({"id": number, "result": {"tools": [tool(f"t{page}")], "nextCursor": str(page + 1)}})
             else:
