@@ -99,6 +99,25 @@ class Later(Base):
     e: int = 0
 
 
+def test_a_class_is_built_after_all_of_its_bases():
+    @value
+    class Grandparent(Value):
+        a: int = 1
+
+    @value
+    class Parent(Grandparent):
+        b: int = 2
+
+    @value
+    class Child(Parent):
+        c: int = 3
+
+    assert [f.name for f in attrs.fields(Grandparent)] == ["a"]
+    assert [f.name for f in attrs.fields(Child)] == ["a", "b", "c"]
+    assert Child(b=5) == Child(a=1, b=5, c=3)
+    assert [f.name for f in attrs.fields(Parent)] == ["a", "b"]
+
+
 def test_fields_have_factories_and_may_be_left_out_of_repr_and_equality():
     assert repr(Base(a=1)) == "Base(a=1, c='c')"
     assert Base(a=1, c="x") == Base(a=1, c="y")

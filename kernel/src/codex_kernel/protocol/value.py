@@ -50,13 +50,21 @@ class _Plan:
 
 
 class _LateAttrs(type):
-    """Builds a class when attrs' own description of it (`__attrs_attrs__`) is first looked for."""
+    """Builds a class when attrs' own description of it (`__attrs_attrs__`) is first looked for. A property of the
+    metaclass comes before what a class inherits: a base's description would be taken for its own."""
 
-    def __getattr__(cls, name: str) -> Any:
-        if name == "__attrs_attrs__" and "__init__" in cls.__dict__:
-            _build(cls)
-            return cls.__dict__[name]
-        raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}")
+    @property
+    def __attrs_attrs__(cls) -> Any:
+        for base in cls.__mro__:
+            if base.__dict__.get("__init__") is _plain_init:
+                _build(base)
+            if "_attrs_fields" in base.__dict__:
+                return base.__dict__["_attrs_fields"]
+        raise AttributeError(f"type object {cls.__name__!r} has no attribute '__attrs_attrs__'")
+
+    @__attrs_attrs__.setter
+    def __attrs_attrs__(cls, found: Any) -> None:
+        cls._attrs_fields = found
 
 
 class Value(metaclass=_LateAttrs):

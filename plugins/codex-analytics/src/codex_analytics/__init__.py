@@ -1,0 +1,1 @@
+"""Local analytics, as a plugin of codex-agent."""

@@ -1,0 +1,1 @@
+"""OpenTelemetry over OTLP/HTTP, as a plugin of codex-agent."""
