@@ -3,7 +3,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from codex_kernel.protocol.response_items import (
@@ -88,6 +88,8 @@ def test_a_payload_that_breaks_its_promise_is_kept_as_unknown(raw):
     st.dictionaries(st.text(min_size=1), st.recursive(st.none() | st.booleans() | st.text(), st.lists, max_leaves=5)),
     st.text(),
 )
+@example({}, "web_search_call")
+@example({"status": None, "id": None}, "web_search_call")
 def test_unknown_members_of_the_union_survive_unchanged(body, tag):
     raw = {**body, "type": tag}
     assert item_to_dict(decode_item(raw)) == raw

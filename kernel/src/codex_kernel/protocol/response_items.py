@@ -190,7 +190,8 @@ def item_to_dict(item: ResponseItem) -> dict[str, Any]:
         case CustomToolCall():
             body = {"type": "custom_tool_call", "call_id": item.call_id, "name": item.name, "input": item.input}
         case WebSearchCall():
-            body = {"type": "web_search_call", "status": item.status, "action": item.action}
+            known = {"status": item.status, "action": item.action}
+            body = {"type": "web_search_call", **{name: found for name, found in known.items() if found is not None}}
     if item.id is not None:
         body["id"] = item.id
     body.update(item.extra)
@@ -314,12 +315,10 @@ def _custom_call_output(raw: dict[str, Any]) -> CustomToolCallOutput:
 
 def _web_search(raw: dict[str, Any]) -> WebSearchCall:
     del raw["type"]
-    return WebSearchCall(
-        id=_optional_text(raw.pop("id", None)),
-        status=_optional_text(raw.pop("status", None)),
-        action=raw.pop("action", None),
-        extra=raw,
-    )
+    # A null is kept among the others: it comes back as a null, and what was not there does not come back.
+    given = {name: raw.pop(name) for name in ("id", "status", "action") if raw.get(name) is not None}
+    id, status = _optional_text(given.get("id")), _optional_text(given.get("status"))
+    return WebSearchCall(id=id, status=status, action=given.get("action"), extra=raw)
 
 
 _DECODERS: dict[str, Callable[[dict[str, Any]], ResponseItem]] = {
