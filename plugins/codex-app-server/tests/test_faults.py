@@ -85,7 +85,7 @@ async def test_an_end_in_mid_turn_is_recorded_and_ends_the_command(host, how, co
             await app.send({"id": "x", "method": "thread/loaded/list"})
         else:
             app.process.send_signal(how)
-        assert await asyncio.wait_for(app.process.wait(), 10) == code
+        assert await asyncio.wait_for(app.process.wait(), 40) == code
     assert not running(mark)
     last = recorded(host)[-1]["payload"]
     assert last["type"] == "turn_aborted"

@@ -265,7 +265,7 @@ def test_nobody_listening_ends_at_once(open_sink):
     began = monotonic()
     with pytest.raises(TelemetryLost, match="refused"):
         sink.close()
-    assert monotonic() - began < 0.5
+    assert monotonic() - began < 1.0
 
 
 @pytest.mark.parametrize("mode", ["hang", "drip"])
