@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,7 @@ _CURSOR = {"type": "string", "description": "nextCursor of an earlier answer of 
 Page = tuple[Sequence[Any], str | None]
 
 
-class ResourceTool:
+class ResourceTool(ABC):
     """What the three have in common: checked arguments, an item that is shown, JSON for the model."""
 
     def __init__(
@@ -88,8 +89,9 @@ class ResourceTool:
             with anyio.CancelScope(shield=True):
                 await ctx.item_completed(ended)
 
+    @abstractmethod
     async def _asked(self, given: Mapping[str, str | None]) -> tuple[str, list[ContentPart]]:
-        raise NotImplementedError
+        """What the model reads, and images. Raises `ToolFailed`, `PolicyDenied`."""
 
     def _output(self, text: str, images: Sequence[ContentPart], wall_time_s: float) -> ToolOutput:
         told = f"Wall time: {wall_time_s:.4f} seconds\nOutput:\n{self._rendering.bounded(text)}"
