@@ -54,7 +54,7 @@ class ResourceTool(ABC):
         """It only reads."""
         return True
 
-    async def aclose(self) -> None:
+    async def aclose(self) -> None:  # noqa: B027 - not for subclasses: nothing is held
         """Nothing is held."""
 
     async def run(self, call: ToolCall, ctx: ToolContext) -> ToolOutput:
