@@ -31,6 +31,7 @@ from codex_plugin_sdk import (
     TurnId,
     TurnInterrupted,
     UserMessageItem,
+    uuid7_unix_ms,
 )
 from codex_plugin_sdk.remote.items import wire_sandbox
 
@@ -68,7 +69,8 @@ class LoadedThread:
         self.thread_source: str | None = None
         self.source: str | dict[str, Any] = "vscode"
         self.git_info: dict[str, Any] | None = None
-        self.created_s = self.updated_s = int(time.time())
+        # As the store says it later: the id holds the time at which the thread was made.
+        self.created_s, self.updated_s = uuid7_unix_ms(self.id) // 1000, int(time.time())
         self.translator = Translator(self.id)
         self.listeners: set[Client] = set()
         self.thread: Thread | None = None
