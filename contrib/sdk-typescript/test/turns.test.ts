@@ -27,6 +27,14 @@ function lives(pid: number): boolean {
   return !existsSync(stat) || !/\) Z /.test(readFileSync(stat, "utf8"));
 }
 
+/** Those of them that do not end. What was killed needs a moment to be gone. */
+async function survivors(pids: readonly number[]): Promise<number[]> {
+  for (const end = Date.now() + 5000; pids.some(lives) && Date.now() < end; ) {
+    await new Promise((next) => setTimeout(next, 5));
+  }
+  return pids.filter(lives);
+}
+
 /** Starts a process below it that never ends by itself, tells both ids, and then does `rest`. */
 const WITH_CHILD = (rest: string) => `
 process.on("SIGTERM", () => {${rest}});
@@ -144,7 +152,7 @@ test("an abort asks the program once, and it ends what it started", LIMIT, async
     { message: "that will do" },
   );
   assert.equal(pids.length, 2);
-  assert.deepEqual(pids.filter(lives), []);
+  assert.deepEqual(await survivors(pids), []);
   assert.equal(readFileSync(`${path}.told`, "utf8"), "x");
 });
 
@@ -157,7 +165,7 @@ test("a program that does not listen is killed after the grace, with all that it
   const pids = (thread.id ?? "").split(" ").map(Number);
   stop.abort();
   await assert.rejects(events.next(), { name: "AbortError" });
-  assert.deepEqual(pids.filter(lives), []);
+  assert.deepEqual(await survivors(pids), []);
 });
 
 test("giving the events up ends the program, and removes the schema", LIMIT, async (t) => {
@@ -172,7 +180,7 @@ test("giving the events up ends the program, and removes the schema", LIMIT, asy
     assert.equal(schemas().length, 1);
     break;
   }
-  assert.deepEqual((thread.id ?? "").split(" ").map(Number).filter(lives), []);
+  assert.deepEqual(await survivors((thread.id ?? "").split(" ").map(Number)), []);
   assert.deepEqual(schemas(), []);
 });
 
