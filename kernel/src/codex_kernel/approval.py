@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from .contracts.policy import AmendingPolicy, ExecPolicy, PolicyContext, Reviewer
+from .contracts.policy import AmendingPolicy, ExecPolicy, PolicyContext, Review, Reviewer
 from .contracts.tool import ElicitationAnswer
 from .errors import CodexError, PolicyDenied
 from .files import resolve_confined
+from .guards import Guards
 from .protocol.events import ApprovalRequested, ApprovalResolved, ElicitationRequested, Notice, Question, QuestionsAsked
 from .protocol.ids import ApprovalId, new_item_id
 from .protocol.policy import (
@@ -121,6 +122,7 @@ class Gate:
         self._may_allow = may_allow
         self.reviewer: tuple[str, Callable[[], Reviewer]] | None = None
         self.lifecycle: Lifecycle | None = None
+        self.guards = Guards((), lambda _: None)
         self._open: dict[ApprovalId, _Question] = {}
         self._granted: dict[tuple[object, ...], Grant | None] = {}
         self._grants: list[Grant] = []
@@ -154,6 +156,22 @@ class Gate:
     ) -> Verdict:
         """Return when the intent may go ahead; `asking` is entered while a question is open.
         Raises `PolicyDenied` with words for the model."""
+        try:
+            verdict = await self._settle(intent, context, roots, call_id, asking)
+        except PolicyDenied as error:
+            self.guards.judged(call_id, intent, None, str(error))
+            raise
+        self.guards.judged(call_id, intent, verdict)
+        return verdict
+
+    async def _settle(
+        self,
+        intent: Intent,
+        context: PolicyContext,
+        roots: Sequence[str],
+        call_id: str,
+        asking: Callable[[], AbstractAsyncContextManager[None]],
+    ) -> Verdict:
         verdict = self.judge(intent, context, roots)
         self._tell_problems()
         if verdict.decision is Decision.ALLOW:
@@ -194,6 +212,12 @@ class Gate:
             why = answer.text or "nobody answered"
             raise PolicyDenied(f"{why}: decide by yourself and say how", abort=answer.decision is ReviewDecision.ABORT)
         return answer.answers
+
+    async def relay(self, request: ApprovalRequested, context: PolicyContext) -> Review:
+        """The answer to a question of a thread below this one."""
+        asked = request.replace(approval_id=ApprovalId(new_item_id()), amendments=())
+        answer = await self._put(asked, lambda question: self._answer_of(question, asked, context))
+        return Review(decision=answer.decision, reason=answer.text)
 
     async def elicit(self, asked: ElicitationRequested) -> ElicitationAnswer:
         """The user's answer to what a server asks."""

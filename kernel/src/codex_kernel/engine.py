@@ -9,9 +9,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from .approval import Gate
+from .children import Children
 from .config import Config, reload_config
 from .context import ContextBook
 from .contracts.context import ContextSource
+from .contracts.guard import GuardSetup
 from .contracts.lifecycle import LifecycleSetup
 from .contracts.model import ModelInfo, ProviderInfo, ProviderSetup
 from .contracts.network import NetworkProxy, NetworkProxySetup
@@ -22,6 +24,7 @@ from .contracts.store import RolloutLine, RolloutStore, RolloutWriter, StoreSetu
 from .contracts.tool import Tool, ToolSetup, ToolSource, ToolSourceSetup
 from .errors import CodexError, ConfigError, PluginMissing, SandboxUnavailable, UserError
 from .event_queue import EventQueue
+from .guards import Guards
 from .history import History
 from .instructions import BASE_INSTRUCTIONS
 from .lifecycle import Lifecycle
@@ -61,7 +64,8 @@ class ThreadOptions(Value):
     `resume` continues a recorded thread; `fork` starts a new one from a recorded history, before its
     n-th compaction if `fork_before_compaction` says so, and before a turn if `fork_before_turn` does.
     `source` is recorded (`exec`, `cli`, …), and `meta` beside it in the head of a new rollout. `answers_questions`
-    says that somebody listens for `QuestionsAsked`.
+    says that somebody listens for `QuestionsAsked`. `parent_id`, `root_id` and `depth` place a sub-agent's thread in
+    its tree.
     """
 
     cwd: str
@@ -75,6 +79,9 @@ class ThreadOptions(Value):
     want_deltas: bool = False
     answers_questions: bool = False
     meta: Mapping[str, Any] = field(factory=dict)
+    parent_id: str | None = None
+    root_id: str | None = None
+    depth: int = 0
     queue_capacity: int = 1024
 
 
@@ -110,7 +117,7 @@ class Engine:
 
     def prepare(self, options: ThreadOptions) -> OpenedThread:
         """Everything a thread needs before an event loop runs: plugins, provider, tools, rollout, history."""
-        self.plugins.require_sound("policy", "lifecycle")
+        self.plugins.require_sound("policy", "lifecycle", "guard")
         settings = self.settings
         cwd = _existing_folder(options.cwd)
         thread_id, recorded, forked = self._recorded(options)
@@ -135,6 +142,8 @@ class Engine:
         sandbox = self.sandbox(recorder.emit_nowait)
         gate = Gate(policies, recorder, settings.may_allow)
         gate.lifecycle = self._lifecycle(recorder, sandbox, cwd, options)
+        gate.guards = self._guards(recorder, cwd, options)
+        children = Children(self, options)
         state = ThreadState(
             settings=settings,
             requirements=self.config.requirements,
@@ -143,7 +152,12 @@ class Engine:
             tools=self._tools(thread_id, notices, sees=provider.model_info(settings.model).supports_images),
             unoffered=frozenset(name for name, offer in self.plugins.tools().items() if not offer.spec.offered),
             sources=self._tool_sources(
-                recorder, sandbox, options.replace(cwd=cwd), provider.model_info(settings.model), notices
+                recorder,
+                sandbox,
+                options.replace(cwd=cwd),
+                model=provider.model_info(settings.model),
+                notices=notices,
+                children=children,
             ),
             recorder=recorder,
             gate=gate,
@@ -164,6 +178,7 @@ class Engine:
             originator=options.originator,
             answers_questions=options.answers_questions,
         )
+        children.parent = state
         if settings.approvals_reviewer is not None:
             from .reviewing import LateReviewer
 
@@ -262,14 +277,21 @@ class Engine:
         recorder: Recorder,
         sandbox: SandboxChooser,
         options: ThreadOptions,
+        *,
         model: ModelInfo,
         notices: list[str],
+        children: Children,
     ) -> ToolSources:
         made = []
         for name, offer in self.plugins.tool_sources().items():
             setup = self._source_setup(recorder.thread_id, recorder.emit_nowait, sandbox, options)
             window = self.settings.context_window or model.context_window
-            setup = setup.replace(sees_images=model.supports_images, context_window=window)
+            setup = setup.replace(
+                sees_images=model.supports_images,
+                context_window=window,
+                open_child=children.open,
+                depth=options.depth,
+            )
             try:
                 source = offer.spec.factory(setup)
             except UserError:
@@ -365,6 +387,27 @@ class Engine:
                 )
                 hooks.append((name, offer.spec.factory(setup)))
         return Lifecycle(hooks, recorder, resumed=options.resume is not None)
+
+    def _guards(self, recorder: Recorder, cwd: str, options: ThreadOptions) -> Guards:
+        made = []
+        for name, offer in self.plugins.turn_guards().items():
+            setup = GuardSetup(
+                thread_id=recorder.thread_id,
+                root_id=options.root_id or recorder.thread_id,
+                parent_id=options.parent_id,
+                codex_home=self.config.codex_home,
+                cwd=cwd,
+                environ=self.environ,
+                tell=recorder.emit_nowait,
+                plugins=lambda: {report.name: report.version for report in self.plugins.reports(call_hooks=False)},
+                config=self.config.data,
+                rollout_path=recorder.path,
+                source=options.source,
+                resumed=options.resume is not None,
+            )
+            guard = offer.spec.factory(setup)
+            made += [(name, offer.spec.observes, guard)] if guard is not None else []
+        return Guards(made, recorder.emit_nowait)
 
     def _skill_folders(self, notices: list[str]) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -483,6 +526,7 @@ class OpenedThread:
             self.state.lifecycle.end,
             *tools,
             self.state.end_processes,
+            self.state.guards.aclose,
             self.state.sandbox.aclose,
             self.state.aclose_proxy,
         ]

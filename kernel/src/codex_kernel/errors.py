@@ -33,6 +33,7 @@ class ExitCode(IntEnum):
     STORE = 8
     LIMIT = 9
     UNTRUSTED = 10
+    BUDGET = 11
     INTERRUPTED = 130
 
 
@@ -186,6 +187,12 @@ class LimitReached(CodexError):
     """A limit that the user set (`max_turns`, wall time) ended the turn."""
 
     exit_code = ExitCode.LIMIT
+
+
+class BudgetExceeded(LimitReached):
+    """A budget (money, tokens, turns, agents, time) is spent, of the thread, its tree of agents or the day."""
+
+    exit_code = ExitCode.BUDGET
 
 
 class ToolFailed(CodexError):

@@ -4,8 +4,8 @@ Every hook collects: each plugin yields as many specs as it likes, and nothing t
 another yields. Every hook is synchronous, takes no argument, does no I/O and is called at most once per
 process, when something of its kind is first needed, each plugin on its own and for at most
 `HOOK_TIMEOUT_S` seconds. What a hook raises isolates its plugin: it is reported by `codex plugin list` and
-its specs are left out; for the kinds sandbox, network, policy and store the kernel then refuses to run turns, because
-a missing guard is not a weaker guard but none.
+its specs are left out; for the kinds sandbox, network, policy, guard and store the kernel then refuses to run turns,
+because a missing guard is not a weaker guard but none.
 
 A plugin is a module named by an entry point of the group `codex`:
 
@@ -41,6 +41,7 @@ from .specs import (
     TelemetrySinkSpec,
     ToolSourceSpec,
     ToolSpec,
+    TurnGuardSpec,
 )
 
 PROJECT = "codex"
@@ -327,6 +328,25 @@ class CodexHookspecs:
         """
 
     @hookspec
+    def codex_turn_guards(self) -> Iterable[TurnGuardSpec]:  # type: ignore[empty-body]
+        """Offer to stand where a turn is about to do something: a budget, a journal, a trace.
+
+        When called: when a thread is opened; the factory once per thread, and it may have nothing to do (None).
+        Who selects: nobody, all are asked, those of bundled plugins first.
+        May raise: anything, which ends the turn; a guard that only `observes` is dropped and told instead.
+
+        Example::
+
+            @hookimpl
+            def codex_turn_guards():
+                yield TurnGuardSpec(name="no-sundays", factory=_open)
+
+            def _open(setup):
+                from .calendar import NoSundays
+                return NoSundays()
+        """
+
+    @hookspec
     def codex_features(self) -> Iterable[FeatureSpec]:  # type: ignore[empty-body]
         """Offer feature flags.
 
@@ -453,6 +473,7 @@ HOOK_KINDS: dict[str, str] = {
     "codex_context_sources": "context",
     "codex_skill_folders": "skills",
     "codex_lifecycle_hooks": "lifecycle",
+    "codex_turn_guards": "guard",
     "codex_features": "feature",
     "codex_renderers": "renderer",
     "codex_telemetry_sinks": "telemetry",
@@ -462,4 +483,4 @@ HOOK_KINDS: dict[str, str] = {
 }
 """Hook name -> kind, as `codex plugin list` shows it."""
 
-FAIL_CLOSED_KINDS = frozenset({"sandbox", "network", "policy", "lifecycle", "store", "config source"})
+FAIL_CLOSED_KINDS = frozenset({"sandbox", "network", "policy", "lifecycle", "guard", "store", "config source"})

@@ -38,6 +38,7 @@ from .specs import (
     TelemetrySinkSpec,
     ToolSourceSpec,
     ToolSpec,
+    TurnGuardSpec,
 )
 
 REQUIREMENTS = "/etc/codex/requirements.toml"
@@ -49,6 +50,7 @@ _KIND_OF_PREFIX = {
     "policy": "policy",
     "execpolicy": "policy",
     "hooks": "lifecycle",
+    "guard": "guard",
     "config": "config source",
     "trust": "config source",
     "managed": "config source",
@@ -71,6 +73,7 @@ _SPEC_OF_HOOK: dict[str, type[Any]] = {
     "codex_context_sources": ContextSourceSpec,
     "codex_skill_folders": SkillFolderSpec,
     "codex_lifecycle_hooks": LifecycleSpec,
+    "codex_turn_guards": TurnGuardSpec,
     "codex_features": FeatureSpec,
     "codex_renderers": RendererSpec,
     "codex_telemetry_sinks": TelemetrySinkSpec,
@@ -348,6 +351,10 @@ class PluginManager:
     def lifecycle(self) -> Mapping[str, Registered[LifecycleSpec]]:
         """Lifecycle handlers by name."""
         return cast(Mapping[str, Registered[LifecycleSpec]], self.offers("codex_lifecycle_hooks"))
+
+    def turn_guards(self) -> Mapping[str, Registered[TurnGuardSpec]]:
+        """Turn guards by name."""
+        return cast(Mapping[str, Registered[TurnGuardSpec]], self.offers("codex_turn_guards"))
 
     def features(self) -> Mapping[str, Registered[FeatureSpec]]:
         """Feature flags by name."""

@@ -60,7 +60,7 @@ async def ask_model(state: ThreadState, instructions: str, text: str) -> str:
         want_deltas=False,
         kind="review",
     )
-    response = await sample(state.provider, request, state.provider_info, _Unseen())
+    response = await sample(state.provider, request, state.provider_info, _Unseen(), state.guards)
     if response.usage is not None:
         state.total = state.total + response.usage
     parts = [part for item in response.items if isinstance(item, Message) for part in item.content]

@@ -24,6 +24,7 @@ from .protocol.ops import ImageInput, LocalImageInput, TextInput, UserInput
 from .protocol.response_items import HistoryEntry
 from .protocol.thread_items import (
     AgentMessageItem,
+    CollabAgentToolCallItem,
     CommandExecutionItem,
     ContextCompactionItem,
     ErrorItem,
@@ -154,6 +155,8 @@ def item_body(item: ThreadItem) -> dict[str, Any]:  # noqa: C901 - one flat case
                 "status": item.status.value,
                 "output": item.output,
             }
+        case CollabAgentToolCallItem():
+            return _collab_body(item)
         case WebSearchItem():
             return {"type": "WebSearch", "id": item.id, "query": item.query, "action": item.action}
         case TodoListItem():
@@ -201,6 +204,21 @@ def _mcp_call_body(item: McpToolCallItem) -> dict[str, Any]:
         "status": status.value,
         **{name: found for name, found in outcome.items() if found is not None},
         "duration": _duration(item.duration_ms),
+    }
+
+
+def _collab_body(item: CollabAgentToolCallItem) -> dict[str, Any]:
+    return {
+        "type": "CollabAgentToolCall",
+        "id": item.id,
+        "tool": item.tool,
+        "status": item.status.value,
+        "sender_thread_id": item.sender_thread_id,
+        "receiver_thread_ids": list(item.receiver_thread_ids),
+        "prompt": item.prompt,
+        "model": item.model,
+        "reasoning_effort": item.effort,
+        "agents_states": {id: dict(state) for id, state in item.agents.items()},
     }
 
 

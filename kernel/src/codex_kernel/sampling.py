@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from contextlib import aclosing
-from typing import Protocol, assert_never
+from typing import TYPE_CHECKING, Protocol, assert_never
 
 import anyio
 
@@ -38,6 +38,9 @@ from .protocol.thread_items import AgentMessageItem, ReasoningItem
 from .protocol.usage import TokenUsage
 from .protocol.value import Value, value
 
+if TYPE_CHECKING:
+    from .guards import Guards
+
 BACKOFF_BASE_S = 0.2
 BACKOFF_CAP_S = 20.0
 RETRY_AFTER_CAP_S = 300.0
@@ -68,8 +71,10 @@ def backoff_s(attempt: int, retry_after_s: float | None, jitter: Callable[[], fl
     return float(min(BACKOFF_CAP_S, BACKOFF_BASE_S * 2 ** (attempt - 1))) * (1 + 0.25 * jitter())
 
 
-async def sample(provider: ModelProvider, request: ModelRequest, info: ProviderInfo, show: Show) -> ModelResponse:
-    """Ask the model until it has answered in full.
+async def sample(
+    provider: ModelProvider, request: ModelRequest, info: ProviderInfo, show: Show, guards: Guards
+) -> ModelResponse:
+    """Ask the model until it has answered in full; guards are asked about each attempt.
 
     Retryable errors are retried: up to `request_max_retries` times when the request failed, up to
     `stream_max_retries` times when the answer broke off, with a `StreamRetry` event each. Raises the last
@@ -79,7 +84,7 @@ async def sample(provider: ModelProvider, request: ModelRequest, info: ProviderI
     limits = {True: info.stream_max_retries, False: info.request_max_retries}
     while True:
         try:
-            return await _attempt(provider, request, info, show)
+            return await _guarded(provider, request, info, show, guards)
         except ProviderError as error:
             streaming = isinstance(error, StreamClosed)
             failures[streaming] += 1
@@ -95,6 +100,20 @@ async def sample(provider: ModelProvider, request: ModelRequest, info: ProviderI
             delay = backoff_s(attempt, error.retry_after_s)
             await show.emit(StreamRetry(attempt=attempt, max_attempts=limit, delay_s=delay, cause=error.message))
             await anyio.sleep(delay)
+
+
+async def _guarded(
+    provider: ModelProvider, request: ModelRequest, info: ProviderInfo, show: Show, guards: Guards
+) -> ModelResponse:
+    guards.request_begins(request)
+    try:
+        answer = await _attempt(provider, request, info, show)
+    except BaseException as error:
+        why = error.message if isinstance(error, ProviderError) else "cancelled"
+        guards.request_ends(request, (), None, why)
+        raise
+    guards.request_ends(request, answer.items, answer.usage)
+    return answer
 
 
 async def _attempt(provider: ModelProvider, request: ModelRequest, info: ProviderInfo, show: Show) -> ModelResponse:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .contracts.checks import Check, CheckSetup
     from .contracts.config import ConfigSource
     from .contracts.context import ContextSource
+    from .contracts.guard import GuardSetup, TurnGuard
     from .contracts.lifecycle import LifecycleHooks, LifecycleSetup
     from .contracts.model import ModelProvider, ProviderInfo, ProviderSetup
     from .contracts.network import NetworkProxy, NetworkProxySetup
@@ -154,6 +155,16 @@ class LifecycleSpec(Value):
 
 
 @value
+class TurnGuardSpec(Value):
+    """A guard of turns. The factory returns None where nothing is configured for it: then it costs nothing, and should
+    have imported nothing. One that `observes` is dropped when it fails; another one then ends the turn."""
+
+    name: str
+    factory: Callable[[GuardSetup], TurnGuard | None]
+    observes: bool = False
+
+
+@value
 class FeatureSpec(Value):
     """A feature flag, read from `[features]`. `stage` is under development, experimental, stable, deprecated or
     removed: one that is removed is accepted and does nothing. `requires` names flags that must be on as well."""
@@ -228,6 +239,7 @@ AnySpec = (
     | ContextSourceSpec
     | SkillFolderSpec
     | LifecycleSpec
+    | TurnGuardSpec
     | FeatureSpec
     | RendererSpec
     | TelemetrySinkSpec

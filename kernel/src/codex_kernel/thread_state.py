@@ -72,6 +72,7 @@ class ThreadState:
         self._proxy: NetworkProxy | None = None
         self.context = context
         self.lifecycle = lifecycle
+        self.guards = gate.guards
         self.cwd = cwd
         self.codex_home = codex_home
         self.environ = environ

@@ -11,7 +11,7 @@ import orjson
 
 from .contracts.model import ToolDefinition
 from .contracts.tool import Tool, ToolCall, ToolOutput
-from .errors import PolicyDenied, StoreError, ToolFailed
+from .errors import LimitReached, PluginError, PolicyDenied, StoreError, ToolFailed
 from .history import aborted_output
 from .instructions import REPEATED_CALL
 from .protocol.ids import new_item_id
@@ -106,6 +106,8 @@ class ToolRunner:
 
     async def _run_one(self, call: AnyToolCall) -> ResponseItem:
         output = await self._outcome(call)
+        told = ToolCall(call_id=call.call_id, name=_name(call), input=_raw_input(call))
+        self._turn.state.guards.call_ends(told, output)
         count = self._watch.note(call, success=output.success)
         if count >= REPEATS_NOTICED:
             output = _with_note(output, REPEATED_CALL.format(count=count))
@@ -119,6 +121,7 @@ class ToolRunner:
         try:
             ctx = KernelToolContext(self._turn, call.call_id)
             parsed = parse_call(call, tool.definition)
+            await self._turn.state.guards.call_begins(parsed)
             lifecycle = self._turn.state.lifecycle
             if lifecycle.wants("PreToolUse", "PostToolUse"):
                 return await self._handled(tool, parsed, ctx)
@@ -129,8 +132,8 @@ class ToolRunner:
             return ToolOutput(output=str(error), success=False)
         except ToolFailed as error:
             return ToolOutput(output=str(error), success=False)
-        except StoreError:
-            raise  # the turn's recording failed, not the tool
+        except (StoreError, LimitReached, PluginError):
+            raise  # the turn's recording failed, or a guard ends it, not the tool
         except Exception as error:  # noqa: BLE001 - a broken tool is told to the model and the user; the turn goes on
             return await self._broken(call, tool, error)
 

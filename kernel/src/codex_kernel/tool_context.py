@@ -97,8 +97,10 @@ class KernelToolContext:
         verdict = await self._require(intent)
         if intent.escalated or verdict.bypass_sandbox:
             policy = policy.replace(mode=SandboxMode.DANGER_FULL_ACCESS)
+        policy = policy.extended(intent.additional)
+        request = await self._turn.state.guards.exec_begins(self._call_id, request, policy)
         try:
-            process = await self._spawn(request, policy.extended(intent.additional), intent)
+            process = await self._spawn(request, policy, intent)
         except SandboxDenied as error:
             raise ToolFailed(f"the sandbox refused it: {error}") from error
         except SandboxError as error:
@@ -175,6 +177,7 @@ class KernelToolContext:
         paths = [edit.path for edit in edits] + [edit.move_from for edit in edits if edit.move_from]
         intent = EditIntent(paths=tuple(dict.fromkeys(paths)), cwd=self.cwd, summary=summary)
         await self._require(intent)
+        await self._turn.state.guards.edits_begin(self._call_id, edits)
         roots = self._roots()
         written: list[str] = []
         for edit in edits:
@@ -249,7 +252,7 @@ class KernelToolContext:
             tools=(),
             want_deltas=False,
         )
-        response = await sample(state.provider, request, state.provider_info, _Aside(state.recorder))
+        response = await sample(state.provider, request, state.provider_info, _Aside(state.recorder), state.guards)
         await state.recorder.emit(self._turn.count_aside(response.usage or TokenUsage()))
         return response.items
 

@@ -138,8 +138,20 @@ class Turn:
         except BaseException:
             self._end(TurnState.INTERRUPTED, self._interrupted())
             raise
+        if state.guards:
+            terminal, ending = await self._guarded_end(terminal, ending)
         self._end(terminal, ending)
         self._notify()
+
+    async def _guarded_end(
+        self, terminal: TurnState, ending: TurnCompleted | TurnFailed | TurnInterrupted
+    ) -> tuple[TurnState, TurnCompleted | TurnFailed | TurnInterrupted]:
+        with anyio.CancelScope(shield=True):
+            try:
+                await self.state.guards.turn_ends(self.turn_id, terminal.value)
+            except CodexError as error:
+                return TurnState.FAILED, ending if isinstance(ending, TurnFailed) else self._failed(error)
+        return terminal, ending
 
     def _notify(self) -> None:
         """Tell handlers that the turn is over, without waiting for them."""
@@ -293,7 +305,7 @@ class Turn:
             await state.take_tools()
         await self._move(TurnState.STREAMING)
         try:
-            return await sample(state.provider, self._next_request(), state.provider_info, state.recorder)
+            return await sample(state.provider, self._next_request(), state.provider_info, state.recorder, state.guards)
         except ContextWindowExceeded:
             await self._move(TurnState.BUILDING_CONTEXT)
             raise
@@ -379,7 +391,7 @@ class Turn:
             input=history.entries(), tools=(), want_deltas=False, kind="compact"
         )
         try:
-            response = await sample(state.provider, request, state.provider_info, state.recorder)
+            response = await sample(state.provider, request, state.provider_info, state.recorder, state.guards)
         except ProviderError as error:
             return "", error.message
         await state.recorder.emit(self._count(response.usage))

@@ -43,6 +43,7 @@ def open_early(state: ThreadState, op: UserTurn) -> Opening:
         open_turn(state, op)
         if not compaction_due(state):
             opening.request = model_request(state, op.turn_id, op.overrides.output_schema)
+            state.guards.request_begins(opening.request, early=True)
             head_start = getattr(state.provider, "head_start", None)
             if head_start is not None:
                 head_start(opening.request)
@@ -79,6 +80,17 @@ def begin(state: ThreadState) -> None:
         TurnStateChanged(previous=previous, state=TurnState.BUILDING_CONTEXT),
         TurnStarted(model=state.settings.model, context_window=state.model_info.context_window),
     )
+    if state.guards:
+        _tell_guards(state)
+
+
+def _tell_guards(state: ThreadState) -> None:
+    from .contracts.guard import TurnFacts
+
+    assert state.recorder.turn_id is not None
+    policy = state.settings.sandbox_policy.anchored(state.cwd)
+    facts = TurnFacts(turn_id=state.recorder.turn_id, cwd=state.cwd, model=state.settings.model, sandbox_policy=policy)
+    state.guards.turn_begins(facts)
 
 
 def tell_context(state: ThreadState, turn_id: TurnId, user_text: str = "") -> None:

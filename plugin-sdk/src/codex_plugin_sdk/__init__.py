@@ -36,9 +36,11 @@ if TYPE_CHECKING:
         TelemetrySinkSpec as TelemetrySinkSpec,
         ToolSourceSpec as ToolSourceSpec,
         ToolSpec as ToolSpec,
+        TurnGuardSpec as TurnGuardSpec,
     )
     from codex_kernel.errors import (
         AuthenticationFailed as AuthenticationFailed,
+        BudgetExceeded as BudgetExceeded,
         CodexError as CodexError,
         ConfigError as ConfigError,
         ContextWindowExceeded as ContextWindowExceeded,
@@ -87,6 +89,15 @@ if TYPE_CHECKING:
         ToolSetup as ToolSetup,
         ToolSource as ToolSource,
         ToolSourceSetup as ToolSourceSetup,
+    )
+    from codex_kernel.contracts.guard import (
+        GuardSetup as GuardSetup,
+        TurnFacts as TurnFacts,
+        TurnGuard as TurnGuard,
+    )
+    from codex_kernel.contracts.agents import (
+        ChildOptions as ChildOptions,
+        ChildThread as ChildThread,
     )
     from codex_kernel.contracts.sandbox import (
         ExecRequest as ExecRequest,
@@ -232,6 +243,7 @@ if TYPE_CHECKING:
     )
     from codex_kernel.protocol.thread_items import (
         AgentMessageItem as AgentMessageItem,
+        CollabAgentToolCallItem as CollabAgentToolCallItem,
         CommandExecutionItem as CommandExecutionItem,
         ContextCompactionItem as ContextCompactionItem,
         ErrorItem as ErrorItem,

@@ -22,9 +22,11 @@ MODULES: dict[str, tuple[str, ...]] = {
         "TelemetrySinkSpec",
         "ToolSourceSpec",
         "ToolSpec",
+        "TurnGuardSpec",
     ),
     "codex_kernel.errors": (
         "AuthenticationFailed",
+        "BudgetExceeded",
         "CodexError",
         "ConfigError",
         "ContextWindowExceeded",
@@ -74,6 +76,8 @@ MODULES: dict[str, tuple[str, ...]] = {
         "ToolSource",
         "ToolSourceSetup",
     ),
+    "codex_kernel.contracts.guard": ("GuardSetup", "TurnFacts", "TurnGuard"),
+    "codex_kernel.contracts.agents": ("ChildOptions", "ChildThread"),
     "codex_kernel.contracts.sandbox": (
         "ExecRequest",
         "Probe",
@@ -189,6 +193,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     ),
     "codex_kernel.protocol.thread_items": (
         "AgentMessageItem",
+        "CollabAgentToolCallItem",
         "CommandExecutionItem",
         "ContextCompactionItem",
         "ErrorItem",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Protocol
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..protocol.events import EventMsg, Question
 from ..protocol.ids import ThreadId, TurnId
@@ -13,6 +14,9 @@ from ..protocol.thread_items import ThreadItem
 from ..protocol.value import Value, field, value
 from .model import ToolDefinition
 from .sandbox import ExecRequest, Process
+
+if TYPE_CHECKING:
+    from .agents import ChildOptions, ChildThread
 
 
 @value
@@ -155,6 +159,10 @@ class Tool(Protocol):
     It may also have `claim(call: ToolCall, ctx: ToolContext) -> ToolCall | None`: asked about the calls of other
     tools, it can take one over by giving the call that it will run instead (a shell command that is nothing but a
     patch). It is asked about every call, so it answers fast and changes nothing.
+
+    A freeform tool that changes files may also have `follow_input()`: an object with `feed(text: str) -> None` for its
+    input as the model writes it, and `changes() -> Sequence[FileChange]` for what it comes to so far; or None. It
+    tells nothing for an input that is not the tool's: frontends do not know whose an input is before it is complete.
     """
 
     @property
@@ -183,7 +191,8 @@ class ToolSourceSetup(Value):
     `spawn` for programs of its own, which runs them in the sandbox of the thread's settings. `servers` makes the MCP
     servers that plugins offer within this process, by name. `answers_questions` says whether anybody can be asked,
     `trusted` whether the configuration of the project counts, `sees_images` whether the model reads images, and
-    `context_window` how many tokens it reads, None if that is not known."""
+    `context_window` how many tokens it reads, None if that is not known. `open_child` opens a thread below this one,
+    which is `depth` threads below the one that a user started."""
 
     tools: ToolSetup
     cwd: str
@@ -196,6 +205,10 @@ class ToolSourceSetup(Value):
     originator: str = ""
     sees_images: bool = True
     context_window: int | None = None
+    open_child: Callable[[ChildOptions], AbstractAsyncContextManager[ChildThread]] | None = field(
+        default=None, repr=False
+    )
+    depth: int = 0
 
 
 class ToolSource(Protocol):

@@ -47,7 +47,8 @@ class ReasoningItem(Value):
 
 @value
 class CommandExecutionItem(Value):
-    """A command; `command` is the argv that ran, `aggregated_output` stdout and stderr as they came."""
+    """A command; `command` is the argv that ran, `aggregated_output` stdout and stderr as they came. `stdin` is told by
+    updates only: what is being typed into the running command, empty when its output is only looked at."""
 
     id: str
     command: tuple[str, ...]
@@ -58,6 +59,7 @@ class CommandExecutionItem(Value):
     duration_ms: int = 0
     process_id: str | None = None
     source: str = "unified_exec_startup"
+    stdin: str | None = None
 
 
 @value
@@ -105,6 +107,23 @@ class ToolCallItem(Value):
     arguments: str
     status: ItemStatus
     output: str = ""
+
+
+@value
+class CollabAgentToolCallItem(Value):
+    """Something done with other agents. `tool` is Codex's word (spawnAgent, sendInput, wait, closeAgent, …); `agents`
+    gives by thread id the `status` (pendingInit, running, interrupted, completed, errored, shutdown, notFound) and the
+    last `message`."""
+
+    id: str
+    tool: str
+    status: ItemStatus
+    sender_thread_id: str
+    receiver_thread_ids: tuple[str, ...] = ()
+    prompt: str | None = None
+    model: str | None = None
+    effort: str | None = None
+    agents: Mapping[str, Mapping[str, Any]] = field(factory=dict)
 
 
 @value
@@ -174,6 +193,7 @@ ThreadItem = (
     | FileChangeItem
     | McpToolCallItem
     | ToolCallItem
+    | CollabAgentToolCallItem
     | WebSearchItem
     | TodoListItem
     | ImageViewItem
