@@ -24,13 +24,15 @@ import anyio.lowlevel
 from codex_kernel.contracts.sandbox import ExecRequest, Process
 from codex_kernel.protocol.value import Value, value
 
-from .tree import TreeMark, end_tree, exit_handle
+from .guard import Guard
+from .tree import TreeMark, end_tree, exit_handle, owner
 
 DRAIN_GRACE_S = 0.05
 """How long `read` waits for more after the leader has exited while something else holds its output open."""
 
 _PIPE_BYTES = 1024 * 1024
 _DISCARD_PAUSE_S = 0.1
+_guard = Guard(by_name=sys.platform != "linux")
 
 
 async def spawn_process(
@@ -52,7 +54,8 @@ async def spawn_process(
     that the program starts itself. `launch` calls what starts the program, in
     another thread if need be (one whose restrictions the program is to inherit). `on_exit` is called once,
     on the event loop, when the program has ended. The environment gets one variable more, by which
-    `kill_tree` finds descendants. Nothing is awaited once the program runs, so a cancelled call has started
+    `kill_tree` finds descendants, and, should this process be killed, the guard (see `guard`), which is started
+    with the first program (1 ms). Nothing is awaited once the program runs, so a cancelled call has started
     nothing; blocks for as long as exec takes (0.2 ms).
 
     Raises `FileNotFoundError` when the program or the folder does not exist, `PermissionError` and other
@@ -75,7 +78,9 @@ async def spawn_process(
             return _start_as_is(request, words, environ, tuple(pass_fds))
         return _start_on_pipes(request, words, environ, tuple(pass_fds), stderr)
 
+    _guard.stand(owner())
     started = start() if launch is None else launch(start)
+    _guard.add(started.pid, group=not started.inherited)
     mark.put_on(started.pid)
     return LocalProcess(started, mark, on_exit)
 
@@ -222,6 +227,7 @@ class LocalProcess:
             self._loop.call_soon_threadsafe(self._on_exit, status)
 
     def _on_exit(self, status: int) -> None:
+        _guard.remove(self._pid, group=not self._shares_our_group)
         self._returncode = 128 - status if status < 0 else status
         if self._popen is not None:
             self._popen.returncode = status

@@ -23,31 +23,44 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import cache
+from itertools import count
 
 import anyio
 
 from codex_kernel.protocol.value import Value, value
+
+from .sweep import MARK_VARIABLE, OWNER_DIGITS, RLIMIT_LOCKS, marks_of, read
 
 TERM_GRACE_S = 0.5
 """How long a program may take to end by itself after SIGTERM."""
 KILL_WAIT_S = 10.0
 """How long the system may take to end a program after SIGKILL (it may sit in a hung file system)."""
 
-MARK_VARIABLE = "CODEX_PROCESS_TREE"
-_MARK_FIELD = f"{MARK_VARIABLE}=".encode()
-_RLIMIT_LOCKS = 10  # asm-generic; Python has no name for it
+_COUNT_DIGITS = 15 - OWNER_DIGITS
+_counter = count(1)
+
+
+def owner() -> str:
+    """How the marks that this process gives begin; not those of a fork of it."""
+    return _owner_of(os.getpid())
+
+
+@cache
+def _owner_of(_pid: int) -> str:
+    return os.urandom(OWNER_DIGITS // 2).hex()
 
 
 @value
 class TreeMark(Value):
-    """What a program and all that it starts can be told by: 60 random bits."""
+    """What a program and all that it starts can be told by, in 60 bits: 40 random ones of ours, and a count."""
 
     number: int
 
     @classmethod
     def new(cls) -> TreeMark:
         """A mark that no other tree on this machine has."""
-        return cls(number=int.from_bytes(os.urandom(8), "big") >> 4)
+        return cls(number=int(owner(), 16) << 4 * _COUNT_DIGITS | next(_counter) % 16**_COUNT_DIGITS)
 
     @property
     def text(self) -> str:
@@ -64,11 +77,11 @@ class TreeMark(Value):
         if sys.platform == "linux":
             import resource
 
-            if resource.getrlimit(_RLIMIT_LOCKS)[0] != resource.RLIM_INFINITY:
+            if resource.getrlimit(RLIMIT_LOCKS)[0] != resource.RLIM_INFINITY:
                 return  # the mark of an outer agent: one field holds one mark
             # Refused where another process's limits are out of reach (gVisor): the environment must do.
             with suppress(OSError, ValueError):
-                resource.prlimit(pid, _RLIMIT_LOCKS, (self.number, resource.RLIM_INFINITY))
+                resource.prlimit(pid, RLIMIT_LOCKS, (self.number, resource.RLIM_INFINITY))
 
 
 @value
@@ -104,7 +117,7 @@ class Census:
         if self._marks is None:
             self._marks = {}
             for pid in self._pids:
-                for text in _marks_of(pid):
+                for text in marks_of(pid):
                     self._marks.setdefault(text, set()).add(pid)
         return self._marks
 
@@ -135,29 +148,9 @@ def _family(rows: Iterable[_Row], leader: int) -> set[int]:
     return family
 
 
-def _marks_of(pid: int) -> list[str]:
-    """All marks that a process carries; none for one that has gone or is another user's."""
-    marks: list[str] = []
-    if sys.platform == "linux":
-        import resource
-
-        with suppress(OSError):
-            limit = resource.prlimit(pid, _RLIMIT_LOCKS)[0]
-            if limit != resource.RLIM_INFINITY:
-                marks.append(f"{limit:015x}")
-    with suppress(OSError):
-        environ = _read(f"/proc/{pid}/environ")
-        at = environ.find(_MARK_FIELD)
-        if at == 0 or (at > 0 and environ[at - 1] == 0):
-            end = environ.find(b"\0", at)
-            field = environ[at + len(_MARK_FIELD) : end if end >= 0 else None]
-            marks.extend(field.decode("ascii", "replace").split(":"))
-    return marks
-
-
 def _row(pid: int) -> _Row | None:
     try:
-        stat = _read(f"/proc/{pid}/stat")
+        stat = read(f"/proc/{pid}/stat")
     except OSError:
         return None  # gone since it was listed
     state, parent, _group, session = stat[stat.rindex(b")") + 2 :].split(b" ", 4)[:4]
@@ -173,14 +166,6 @@ def _ps_rows() -> list[_Row]:
         pid, parent, group, state = line.split(None, 3)
         rows.append(_Row(pid=int(pid), parent=int(parent), session=int(group), zombie=state.startswith(b"Z")))
     return rows
-
-
-def _read(path: str) -> bytes:
-    with open(path, "rb", buffering=0) as file:
-        parts = []
-        while part := file.read(65536):
-            parts.append(part)
-    return b"".join(parts)
 
 
 _asked: dict[asyncio.AbstractEventLoop, asyncio.Future[Census]] = {}

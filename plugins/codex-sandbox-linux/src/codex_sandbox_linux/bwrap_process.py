@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import select
 import signal
 import socket
 import time
@@ -23,8 +24,8 @@ from .bwrap_command import SetupFailed
 
 GRACE_S = 0.5
 """How long a command may take to end by itself after SIGTERM."""
-FORK_S = 0.05
-"""How long after the start it may take until the command's process is there."""
+FORK_S = 0.5
+"""How long after the release it may take until the command's process is there, on a machine that has much to do."""
 NOT_EXECUTED = 127
 """The exit code of a command that bubblewrap could not execute, although it is there; shells have the same."""
 _PID = re.compile(rb'"child-pid": (\d+)[,\s}]')
@@ -37,7 +38,9 @@ class Start:
     Bubblewrap waits, with everything mounted, until it is released by a byte; that is sent only once it has told
     its init's number, which it does after it has bound its life to ours. Closing the byte's socket unread is a
     reset, read it is an end: so that a failure is told from success although bubblewrap says nothing of success.
-    A second descriptor of our end, which it keeps, makes it wait for ever rather than go on if we die before.
+    A second descriptor of our end, which it keeps, makes it wait rather than go on if we die before: its init binds
+    its own life to that of bubblewrap outside only after the release, so that until then, and a moment longer,
+    nobody but the guard of `spawn_process` ends it.
     """
 
     def __init__(self) -> None:
@@ -47,6 +50,7 @@ class Start:
         self.theirs = [status_end, theirs.detach(), os.dup(self._ours.fileno())]
         self.init = 0
         self.init_handle = -1
+        self._released_at = 0.0
         self._talking = False
         self._given_up = False
 
@@ -101,6 +105,16 @@ class Start:
         except (ConnectionResetError, BrokenPipeError) as error:
             raise SetupFailed from error
         self._ours.close()
+        self._released_at = time.monotonic()
+
+    def may_fork(self) -> bool:
+        """Whether the command may be about to appear. For a signal right after the start."""
+        if time.monotonic() > self._released_at + FORK_S:
+            return False
+        ended = select.poll()
+        if self.init_handle >= 0:
+            ended.register(self.init_handle, select.POLLIN)
+        return not ended.poll(0)
 
     def executed(self) -> bool:
         """After the end: whether the command was executed at all. Bubblewrap tells its exit code only then."""
@@ -118,7 +132,6 @@ class BwrapProcess:
     def __init__(self, start: Start, at_end: Callable[[], Sequence[str]]) -> None:
         self._start = start
         self._at_end = at_end
-        self._began = time.monotonic()
         self._inner: Process | None = None
         self._ended = anyio.Event()
         self._executed = True
@@ -202,7 +215,7 @@ class BwrapProcess:
         if self._bwrap.returncode is not None:
             return
         # Released is not yet forked: right after the start there may be a fraction of a millisecond to wait.
-        while not (pid := self._command()) and time.monotonic() < self._began + FORK_S:
+        while not (pid := self._command()) and self._start.may_fork():
             time.sleep(0.0002)
         if pid:
             with suppress(ProcessLookupError):
