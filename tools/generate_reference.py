@@ -192,7 +192,7 @@ def app_server_page(root: Path) -> str:
     from codex_app_server.methods import load_all
     from codex_app_server.notifications import NOTIFICATIONS
     from codex_app_server.server_requests import SERVER_REQUESTS
-    from codex_app_server.unserved import UNSERVED
+    from codex_app_server.unserved import UNSENT, UNSERVED
 
     rows = ["| method | scope | experimental | |", "|---|---|---|---|"]
     for name, found in sorted(load_all().items()):
@@ -205,6 +205,7 @@ def app_server_page(root: Path) -> str:
     more = [
         two_columns("Methods that are not served", "method", "why not", refused),
         two_columns("Notifications of the server", "notification", "", told),
+        two_columns("Notifications that are not sent", "notification", "why not", sorted(UNSENT.items())),
         two_columns("Requests of the server", "request", "", asked),
     ]
     return NOTE + (root / "docs/app-server.head.md").read_text() + "\n".join(rows) + "\n" + "".join(more)

@@ -2,10 +2,12 @@
 fault is told in words, and who is not concerned goes on."""
 
 import asyncio
+import itertools
 import json
 import os
 import resource
 import signal
+import socket
 import subprocess
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,6 +15,7 @@ from pathlib import Path
 import pytest
 from websockets.exceptions import InvalidMessage
 
+from codex_app_server.stdio import watched
 from codex_plugin_sdk.testing.model import call, say
 
 pytestmark = pytest.mark.anyio
@@ -71,13 +74,18 @@ async def goes_on(host, thread):
 # -- ends in mid-turn ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("how", "code"), [("stdin", 0), (signal.SIGTERM, 0), (signal.SIGINT, 130)], ids=str)
+ENDS = [("stdin", 0), ("stdout", 0), (signal.SIGTERM, 0), (signal.SIGINT, 130)]
+
+
+@pytest.mark.parametrize(("how", "code"), ENDS, ids=str)
 async def test_an_end_in_mid_turn_is_recorded_and_ends_the_command(host, how, code):
     mark = f"7{os.getpid()}1"
     async with host.start() as app:
         thread = await in_mid_turn(app, host, mark)
         if how == "stdin":
             app.process.stdin.close()
+        elif how == "stdout":  # there is nothing to say when it closes, nor behind it: the command is silent
+            app.process._transport.get_pipe_transport(1).close()
         else:
             app.process.send_signal(how)
         assert await asyncio.wait_for(app.process.wait(), 40) == code
@@ -99,6 +107,39 @@ async def test_a_kill_in_mid_turn_ends_the_sandboxed_command_and_the_thread_goes
 
 
 # -- streams that are closed ---------------------------------------------------------------------
+
+
+async def test_an_output_that_nobody_can_read_any_more_is_told_at_once_and_once(tmp_path):
+    near, far = socket.socketpair()
+    near.setblocking(False)
+    inner, outer = os.pipe()
+    told = asyncio.Queue()
+    async with asyncio.timeout(20):
+        with watched(outer, lambda: told.put_nowait("pipe")), watched(near.fileno(), lambda: told.put_nowait("socket")):
+            os.close(inner)
+            assert await told.get() == "pipe"
+            far.close()
+            assert await told.get() == "socket"
+    os.close(outer)
+    near.close()
+    with open(tmp_path / "file", "wb") as file, watched(file.fileno(), lambda: told.put_nowait("file")):
+        await asyncio.sleep(0)
+    assert told.empty()
+
+
+async def test_a_socket_that_is_read_and_written_is_not_taken_for_closed():
+    near, far = socket.socketpair()
+    told = []
+    with watched(near.fileno(), lambda: told.append(1)):
+        far.sendall(b"a line for somebody else")
+        reader, writer = await asyncio.open_connection(sock=near.dup())
+        async with asyncio.timeout(20):
+            assert await reader.readexactly(24) == b"a line for somebody else"
+        writer.close()
+        await writer.wait_closed()
+    assert told == []
+    near.close()
+    far.close()
 
 
 @pytest.mark.parametrize("redirect", ["2>&-", "2>/dev/full"])
@@ -274,3 +315,31 @@ async def comes_in(server, thread):
     except (InvalidMessage, OSError):
         return False
     return True
+
+
+async def at_its_end(stream):
+    """Wait until a connection that nothing comes from is closed by the other side."""
+    assert await stream.read() == b""
+
+
+async def test_a_flood_of_connections_takes_no_files_from_those_who_are_there_and_passes(host, short_url):
+    async with host.listen(short_url) as server, server.connect() as app:
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (64, 64))
+        thread = await app.thread(sandbox="danger-full-access", approvalPolicy="never")
+        flood = [await asyncio.open_unix_connection(server.address) for _ in range(120)]
+        ends = [asyncio.create_task(at_its_end(reader)) for reader, _ in flood]
+        try:
+            async with asyncio.timeout(60):  # there are files for fewer than half of them: the others are sent away
+                for done in itertools.islice(asyncio.as_completed(ends), 70):
+                    await done
+            host.script([call("exec_command", "c1", cmd="echo hello | cat")], [say("done")])
+            assert (await app.turn(thread))["turn"]["status"] == "completed"
+            assert "hello" in host.model.requests[-1].json["input"][-1]["output"]
+        finally:
+            for _, writer in flood:
+                writer.close()
+            await asyncio.gather(*ends, *(writer.wait_closed() for _, writer in flood), return_exceptions=True)
+        async with asyncio.timeout(60):
+            while not await comes_in(server, thread):
+                continue
+        assert server.process.returncode is None

@@ -109,6 +109,11 @@ class Source:
                 return {"success": False, "error": "denied"}
             case "config/mcpServer/reload":
                 return {}
+            case "slashCommands/expand" if params["text"].startswith("/demo:greet"):
+                parts = [{"type": "text", "text": "Greet Bo"}, {"type": "image", "url": "data:image/png;base64,AA=="}]
+                return {"input": parts}
+            case "slashCommands/expand":
+                raise UserError("the MCP server demo has no prompt 'gret'", hint="did you mean greet?")
         raise UserError(f"unknown MCP server '{params.get('server') or params.get('name')}'")
 
 
@@ -465,3 +470,22 @@ def test_a_reason_of_several_lines_stands_in_the_question():
     params = elicited_approval(("demo", "add"), intent, changed)
     assert params["message"] == f'Allow the demo MCP server to run tool "add"?\n{changed}'
     assert elicited_approval(("demo", "add"), intent, "it may write")["message"].endswith('run tool "add"?')
+
+
+def sent(app):
+    """The parts of what the model was sent last."""
+    return [part.text or part.image_url for part in app.model.requests[-1].input[-1].item.content]
+
+
+async def test_a_prompt_of_a_server_takes_the_place_of_its_command(place):
+    async with place([say("ok")], [say("ok")]) as app:
+        thread = await app.thread(ephemeral=True)
+        given = [{"type": "text", "text": "/demo:greet Bo"}, {"type": "text", "text": "more"}]
+        await app.call("turn/start", {"threadId": thread, "input": given})
+        await app.until("turn/completed")
+        assert sent(app) == ["Greet Bo", "data:image/png;base64,AA==", "more"]
+        with pytest.raises(RpcError, match="has no prompt 'gret'"):
+            await app.call("turn/start", {"threadId": thread, "input": [{"type": "text", "text": "/demo:gret Bo"}]})
+        await app.call("turn/start", {"threadId": thread, "input": [{"type": "text", "text": "/other:greet Bo"}]})
+        await app.until("turn/completed")
+        assert sent(app) == ["/other:greet Bo"]

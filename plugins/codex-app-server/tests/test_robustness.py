@@ -296,9 +296,18 @@ async def test_of_two_servers_on_one_home_one_has_the_thread_until_it_ends(host)
         await first.turn(thread)
         mine = await second.thread()
         assert mine != thread
-        with pytest.raises(Exception, match=thread) as caught:
+        with pytest.raises(Exception, match=f"{thread} already has an active writer") as caught:
             await second.call("thread/resume", {"threadId": thread})
         assert caught.value.error["code"] == -32600
+        command = (host.program, "exec", "--skip-git-repo-check", "resume", thread, "go on")
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(
+            *command, env=host.env, cwd=host.root / "work", stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe
+        )
+        async with asyncio.timeout(30):
+            _, told = await process.communicate()
+        assert process.returncode != 0
+        assert told.decode().count(f"thread {thread} already has an active writer: ") == 1
         first.process.stdin.close()
         assert await asyncio.wait_for(first.process.wait(), 10) == 0
         await second.call("thread/resume", {"threadId": thread})

@@ -18,7 +18,7 @@ from codex_app_server.schema import Definitions
 from codex_app_server.schema_json import BUNDLE, BUNDLE_V2, files
 from codex_app_server.schema_ts import files as ts_files
 from codex_app_server.server_requests import SERVER_REQUESTS
-from codex_app_server.unserved import UNSERVED
+from codex_app_server.unserved import UNSENT, UNSERVED
 
 HERE = Path(__file__).parent
 RECORDED = HERE.parents[3] / "shared" / "protocol" / "app_server"
@@ -57,7 +57,16 @@ def test_a_server_that_runs_does_not_read_declarations_that_only_schemas_need():
         "print(*(name for name in sys.modules if name.startswith('codex_app_server.')))"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    only = ("results", "notifications", "server_requests", "wire_types", "wire_catalogue", "schema", "schema_ts")
+    only = (
+        "results",
+        "notifications",
+        "server_requests",
+        "wire_types",
+        "wire_catalogue",
+        "wire_thread_settings",
+        "schema",
+        "schema_ts",
+    )
     assert not {f"codex_app_server.{name}" for name in only} & set(loaded)
 
 
@@ -73,6 +82,11 @@ def test_each_method_of_the_protocol_is_either_served_or_said_to_be_not():
     methods = NAMES["methods"] | NAMES["experimentalMethods"]
     assert not set(load_all()) & set(UNSERVED), "these are served now: take them out of unserved.py"
     assert set(load_all()) | set(UNSERVED) == methods
+
+
+def test_each_notification_of_the_protocol_is_either_sent_or_said_to_be_not():
+    assert not set(NOTIFICATIONS) & set(UNSENT), "these are sent now: take them out of unserved.py"
+    assert set(NOTIFICATIONS) | set(UNSENT) == NAMES["notifications"]
 
 
 @pytest.mark.skipif(not RECORDED.is_dir(), reason="the recorded schema is not at hand")

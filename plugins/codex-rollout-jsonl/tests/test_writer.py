@@ -319,7 +319,7 @@ def test_rollout_of_another_process_is_refused_and_the_process_named(home) -> No
         with pytest.raises(StoreError) as caught:
             home.store.append_to(thread_id)
         who = f"process {other.pid}" if os.path.exists("/proc/locks") else "another process"
-        assert f"is being written by {who}" in str(caught.value)
+        assert f"already has an active writer: {who}" in str(caught.value)
         assert "fork" in caught.value.hint
         other.kill()
     home.store.append_to(thread_id).close()  # a lock ends with its process

@@ -90,7 +90,7 @@ def test_open_session_is_neither_deleted_nor_archived(put, codex, sessions, r):
     path = put(r.FIRST, r.small(r.FIRST))
     with opened(path):
         for done in (codex("delete", "--force", r.FIRST), sessions("delete", "-y", r.FIRST), codex("archive", r.FIRST)):
-            assert r.fails(done, 8, "is being written by", "end that session first")
+            assert r.fails(done, 8, "already has an active writer", "end that session first")
     assert path.exists()
 
 
@@ -100,8 +100,8 @@ def test_session_that_codex_has_open_is_neither_deleted_nor_archived(put, codex,
     lock.parent.mkdir()
     with opened(lock):
         for done in (codex("delete", "--force", r.FIRST), codex("archive", r.FIRST)):
-            assert r.fails(done, 8, f"session {r.FIRST} is open in Codex", "end it there first")
-        assert "is open in Codex" in sessions("gc", "--yes", "--max-count", "0").stderr
+            assert r.fails(done, 8, f"thread {r.FIRST} already has an active writer", "end that session first")
+        assert "already has an active writer" in sessions("gc", "--yes", "--max-count", "0").stderr
     assert path.exists()
     assert codex("delete", "--force", r.FIRST).returncode == 0
 
@@ -203,7 +203,7 @@ def test_gc_follows_the_configuration_shows_what_would_go_and_keeps_what_is_open
         done = sessions("gc", "--yes")
     assert done.returncode == 8
     assert "kept: " in done.stderr
-    assert "being written" in done.stderr
+    assert "already has an active writer" in done.stderr
     assert [path.exists() for path in files] == [True, False, True]
     assert sessions("gc", "--yes").returncode == 0
     assert [path.exists() for path in files] == [False, False, True]

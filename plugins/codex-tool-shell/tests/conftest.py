@@ -43,6 +43,7 @@ class RecordingContext:
         self.cwd = cwd
         self.sandbox_policy = SandboxPolicy(mode=SandboxMode.DANGER_FULL_ACCESS)
         self.started: list[CommandExecutionItem] = []
+        self.updated: list[CommandExecutionItem] = []
         self.completed: list[CommandExecutionItem] = []
         self.intents: list[RunIntent] = []
         self.requests: list[ExecRequest] = []
@@ -62,6 +63,11 @@ class RecordingContext:
 
     async def item_started(self, item: CommandExecutionItem) -> None:
         self.started.append(item)
+        self._tell()
+
+    async def item_updated(self, item: CommandExecutionItem) -> None:
+        assert item.id not in {done.id for done in self.completed}
+        self.updated.append(item)
         self._tell()
 
     async def item_completed(self, item: CommandExecutionItem) -> None:

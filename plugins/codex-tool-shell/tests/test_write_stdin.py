@@ -51,6 +51,7 @@ async def test_an_empty_write_waits_for_the_end(shell):
         async with await anyio.open_file(f"{shell.cwd}/fifo", "w") as file:
             await file.write("\n")
     assert "Process exited with code 7" in texts[0]
+    assert [item.stdin for item in shell.ctx.updated] == [""]
 
 
 async def test_output_between_calls_is_kept_for_the_next_one(shell, body):
@@ -82,6 +83,27 @@ async def test_typing_needs_a_terminal_and_the_error_says_how_to_get_one(shell):
     number = await shell.session("exec sleep 1000")
     with pytest.raises(ToolFailed, match="tty = true"):
         await shell.write(number, "hello\n")
+
+
+async def test_what_a_call_types_is_shown_while_the_item_is_open_unless_it_is_refused(shell, body):
+    number = await shell.session("read x; echo got $x", tty=True)
+    await shell.write(number, "a", yield_time_ms=250)
+    await shell.write(number, "\n")
+    assert [(item.id, item.process_id, item.stdin) for item in shell.ctx.updated] == [
+        ("call_1", str(number), "a"),
+        ("call_1", str(number), "\n"),
+    ]
+    assert shell.ctx.completed[0].stdin is None
+    deaf = await shell.session("echo on; exec sleep 1000")
+    with pytest.raises(ToolFailed, match="no stdin"):
+        await shell.write(deaf, "x")
+    os.mkfifo(f"{shell.cwd}/fifo")
+    ended = await shell.session("read x <fifo", tty=True)
+    async with await anyio.open_file(f"{shell.cwd}/fifo", "w") as file:
+        await file.write("\n")
+    await shell.ctx.until(lambda: len(shell.ctx.completed) == 2)
+    await shell.write(ended, "too late")
+    assert len(shell.ctx.updated) == 2
 
 
 async def test_a_program_that_does_not_read_is_told_of(shell, body):

@@ -21,6 +21,8 @@ RETRY_AFTER_MS = 1000
 RESERVE = 64
 """Files that new threads may not take, so that the open ones can go on, and connections twice as many; of low limits a
 quarter."""
+OF_A_THREAD = 2
+"""Files that a thread holds: its rollout and its lock."""
 _NO_MORE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
@@ -61,7 +63,7 @@ def require_files() -> None:
             raise
         raise _no_files() from error
     os.close(fd)
-    if _is_reserved(fd):
+    if _is_reserved(fd + OF_A_THREAD - 1):
         raise _no_files()
 
 

@@ -70,7 +70,7 @@ def wire_item(item: ThreadItem) -> dict[str, Any] | None:
         case CommandExecutionItem():
             return _command(item)
         case FileChangeItem():
-            changes = [_change(change) for change in item.changes]
+            changes = [wire_change(change) for change in item.changes]
             return {"type": "fileChange", "id": item.id, "changes": changes, "status": _STATUS[item.status]}
         case McpToolCallItem():
             return _mcp_call(item)
@@ -135,7 +135,8 @@ def shown_command(argv: Sequence[str]) -> str:
     return command_line(argv)
 
 
-def _change(change: FileChange) -> dict[str, Any]:
+def wire_change(change: FileChange) -> dict[str, Any]:
+    """One file of a change."""
     kind: dict[str, Any] = {"type": change.kind}
     if change.kind == "update":
         kind["move_path"] = change.move_path

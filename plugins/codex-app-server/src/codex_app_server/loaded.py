@@ -26,10 +26,12 @@ from codex_plugin_sdk import (
     ReviewDecision,
     Thread,
     ThreadId,
+    ToolInputDelta,
     TurnCompleted,
     TurnFailed,
     TurnId,
     TurnInterrupted,
+    TurnStarted,
     UserMessageItem,
     uuid7_unix_ms,
 )
@@ -39,9 +41,12 @@ from .approvals import Asked
 from .dynamic_tools import DynamicCalls, DynamicTool, DynamicToolSpec
 from .faults import innermost, log
 from .goals import Spent, charge
+from .idle import OPENING_S, Idle
 from .items import wire_approval
+from .patches import StreamedPatches
 from .questions import Questions
 from .reviews import review_completed, review_started
+from .thread_settings import settings_of
 from .translate import Message, Translator
 from .wire import RpcError
 
@@ -87,6 +92,9 @@ class LoadedThread:
         self._reviews: dict[str, dict[str, Any]] = {}
         self.dynamic = DynamicCalls(self.id, self.listeners)
         self.translator.shown = self.dynamic.shown
+        self._idle = Idle(server, self)
+        self._patches = StreamedPatches(self.id, lambda: self.state.tools)
+        self._settings = settings_of(self)
 
     def recall(self, recorded: Mapping[str, Any]) -> None:
         """Take over what the recorded thread, in the wire's form, says of itself."""
@@ -104,6 +112,8 @@ class LoadedThread:
             async with self._opened.running() as thread:
                 self.thread = thread
                 self._ready.set()
+                if not self.listeners:
+                    self._idle.watch(OPENING_S)
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(self._pump, thread, tasks)
                     await self._stop.wait()
@@ -114,6 +124,7 @@ class LoadedThread:
         finally:
             self._ready.set()
             self.closed.set()
+            self._idle.stop()
             self._server.forget(self)
             self.tell([("thread/closed", {"threadId": self.id}, False)])
 
@@ -159,8 +170,16 @@ class LoadedThread:
 
     def _hear(self, event: Event, tasks: Any) -> None:
         msg = event.msg
+        self._idle.touch()
         if event.turn_id is not None:
             self.updated_s = event.at_ms // 1000
+        if isinstance(msg, ToolInputDelta):
+            self.tell(self._patches.take(str(event.turn_id or ""), msg))
+            return
+        if self._patches.under_way:
+            self.tell(self._patches.end())
+        if isinstance(msg, TurnStarted):
+            self.tell_settings()
         match msg:
             case ApprovalRequested() | QuestionsAsked() | ElicitationRequested():
                 self._ask(event, msg, tasks)
@@ -188,6 +207,14 @@ class LoadedThread:
                 self._unheard.append((method, params, droppable))
             for client in self.listeners:
                 client.notify(method, params, droppable=droppable)
+
+    def tell_settings(self) -> None:
+        """Notify of the settings if they are others than those that were told last."""
+        found = settings_of(self)
+        if found != self._settings:
+            self._settings = found
+            params = {"threadId": self.id, "threadSettings": found}
+            self.tell([("thread/settings/updated", params, False)])
 
     # -- questions -------------------------------------------------------------------------------
 
@@ -220,6 +247,7 @@ class LoadedThread:
         """Tell this client what happens from now on, and ask it what is open."""
         if client in self.listeners:
             return
+        self._idle.stop()
         self.listeners.add(client)
         client.threads.add(self.id)
         unheard, self._unheard = self._unheard or (), None
@@ -234,6 +262,8 @@ class LoadedThread:
         self.listeners.discard(client)
         client.threads.discard(self.id)
         self._questions.leave(client)
+        if not self.listeners:
+            self._idle.watch()
         return True
 
     async def interrupt(self, turn_id: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from codex_plugin_sdk import (
@@ -10,6 +11,7 @@ from codex_plugin_sdk import (
     ImageInput,
     Steer,
     TextInput,
+    ToolSource,
     TurnOverrides,
     UserInput,
     UserTurn,
@@ -23,12 +25,16 @@ from .params import SANDBOX_POLICY, USER_INPUT
 from .scopes import THREAD
 from .server import Reply
 from .settings import folder
-from .shapes import ANY, STRING, array, record
+from .shapes import ANY, STRING, array, enum, record
+from .tool_sources import inquire
 from .translate import TurnRecord
 from .wire import RpcError
 
 if TYPE_CHECKING:
+    import anyio
+
     from .client import Client
+    from .loaded import LoadedThread
     from .server import Server
 
 MAX_INPUT_CHARS = 1_048_576
@@ -38,7 +44,7 @@ START = record(
     cwd=STRING,
     model=STRING,
     effort=STRING,
-    summary=STRING,
+    summary=enum("auto", "concise", "detailed", "none"),
     approvalPolicy=APPROVAL,
     sandboxPolicy=SANDBOX_POLICY,
     serviceTier=STRING,
@@ -65,7 +71,7 @@ async def start(server: Server, client: Client, params: Mapping[str, Any]) -> Re
         output_schema=params.get("outputSchema"),
     )
     op = UserTurn(
-        input=read_input(params["input"], loaded.state.cwd),
+        input=await _expanded(loaded, read_input(params["input"], loaded.state.cwd)),
         overrides=overrides,
         client_id=params.get("clientUserMessageId"),
     )
@@ -103,6 +109,24 @@ async def interrupt(server: Server, client: Client, params: Mapping[str, Any]) -
     """Stop the turn under way."""
     await server.loaded(params["threadId"]).interrupt(params["turnId"])
     return {}
+
+
+async def _expanded(loaded: LoadedThread, given: tuple[UserInput, ...]) -> tuple[UserInput, ...]:
+    """The input with what a prompt of an MCP server stands for in place of its command. Raises `UserError`."""
+    if not given or not isinstance(given[0], TextInput) or not given[0].text.startswith("/"):
+        return given
+    from codex_plugin_sdk.slash import SOURCE, is_server_prompt, server_input
+
+    sources = loaded.state.sources
+    servers = loaded.engine.config.table("mcp_servers")
+    if SOURCE not in sources or not is_server_prompt(given[0].text, servers):
+        return given  # other clients mean other things by a slash
+    ask = partial(_asked, sources[SOURCE], loaded.closed)
+    return (*await server_input(given[0].text, ask), *given[1:])
+
+
+async def _asked(source: ToolSource, gone: anyio.Event, method: str, params: Mapping[str, Any]) -> Any:
+    return await inquire(source, method, params, gone)
 
 
 def read_input(given: Sequence[Mapping[str, Any]], cwd: str) -> tuple[UserInput, ...]:

@@ -9,8 +9,10 @@ from collections.abc import Mapping
 
 from .results import SEARCH_RESULT
 from .shapes import BOOLEAN, INTEGER, NULL, STRING, Shape, array, enum, named, nullable, record, tagged
+from .wire_thread_settings import THREAD_SETTINGS
 from .wire_types import (
     COUNT_OR_NULL,
+    FILE_UPDATE_CHANGE,
     HOOK_EVENT_NAME,
     HOOK_SOURCE,
     NETWORK_PROTOCOL,
@@ -169,6 +171,11 @@ _TOLD: dict[str, tuple[str, str, Shape]] = {
         "What a thread is doing.",
         record({**OF_THREAD, "status": THREAD_STATUS}),
     ),
+    "thread/settings/updated": (
+        "ThreadSettingsUpdated",
+        "What the turns of a thread are carried out with has changed; before the turn that changed it begins.",
+        record({**OF_THREAD, "threadSettings": THREAD_SETTINGS}),
+    ),
     "thread/closed": ("ThreadClosed", "A thread is open no more.", record(OF_THREAD)),
     "thread/archived": ("ThreadArchived", "A thread was put aside.", record(OF_THREAD)),
     "thread/unarchived": ("ThreadUnarchived", "A thread was put back.", record(OF_THREAD)),
@@ -225,6 +232,16 @@ _TOLD: dict[str, tuple[str, str, Shape]] = {
         "CommandExecutionOutputDelta",
         "More output of a command.",
         record(DELTA),
+    ),
+    "item/commandExecution/terminalInteraction": (
+        "TerminalInteraction",
+        "The model types into a command that runs (`stdin`), or looks at its output: then `stdin` is empty.",
+        record({**OF_ITEM, "processId": STRING, "stdin": STRING}),
+    ),
+    "item/fileChange/patchUpdated": (
+        "FileChangePatchUpdated",
+        "A patch that the model is still writing, with all of it so far; before its item, which may never come.",
+        record({**OF_ITEM, "changes": array(FILE_UPDATE_CHANGE)}),
     ),
     "item/reasoning/summaryPartAdded": (
         "ReasoningSummaryPartAdded",

@@ -6,7 +6,8 @@ import asyncio
 import os
 import stat
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 import anyio
 
@@ -28,9 +29,41 @@ async def serve_stdio(server: Server) -> None:
             async with lock:
                 await write(output, data)
 
-        await server.serve(Client("stdio"), receive, send)
+        client = Client("stdio")
+        with watched(output, client.leave):
+            await server.serve(client, receive, send)
     finally:
         os.close(output)
+
+
+@contextmanager
+def watched(fd: int, gone: Callable[[], None]) -> Iterator[None]:
+    """Call `gone` when nobody can read any more what is written to a pipe or a socket: a write would tell it only when
+    there is something to say, which may be long after."""
+    mode = os.fstat(fd).st_mode
+    if not stat.S_ISFIFO(mode) and not stat.S_ISSOCK(mode):  # a file, or a terminal, whose end is that of its input
+        yield
+        return
+    loop = asyncio.get_running_loop()
+
+    def look() -> None:
+        loop.remove_reader(fd)  # what is there to read, or that nothing will come, is told again and again
+        if _is_broken(fd):
+            gone()
+
+    loop.add_reader(fd, look)
+    try:
+        yield
+    finally:
+        loop.remove_reader(fd)
+
+
+def _is_broken(fd: int) -> bool:
+    import select
+
+    poll = select.poll()
+    poll.register(fd, 0)  # errors and a hang-up are told in any case
+    return bool(poll.poll(0))
 
 
 _SMALL = 4096

@@ -10,6 +10,7 @@ from typing import Any
 from codex_plugin_sdk import (
     AgentMessageDelta,
     ApprovalRequested,
+    CommandExecutionItem,
     ContextCompactionItem,
     EditIntent,
     ErrorInfo,
@@ -112,7 +113,7 @@ class Translator:
             case ItemStarted():
                 yield from self._start(turn_id, msg.item, at)
             case ItemUpdated():
-                yield from self._plan(turn_id, msg.item)
+                yield from self._update(turn_id, msg.item)
             case ItemCompleted():
                 yield from self._complete(turn_id, msg.item, at)
             case TokenCount():
@@ -229,6 +230,12 @@ class Translator:
         if self.turns:
             self.turns[-1].items[wire["id"]] = wire
             self.turns[-1].times[wire["id"]] = times
+
+    def _update(self, turn_id: str, item: ThreadItem) -> Iterator[Message]:
+        if isinstance(item, CommandExecutionItem) and item.stdin is not None:
+            place = self._params(turn_id, itemId=item.id, processId=item.process_id or "")
+            yield "item/commandExecution/terminalInteraction", {**place, "stdin": item.stdin}, False
+        yield from self._plan(turn_id, item)
 
     def _plan(self, turn_id: str, item: ThreadItem) -> Iterator[Message]:
         if isinstance(item, TodoListItem):

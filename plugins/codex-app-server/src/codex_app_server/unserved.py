@@ -1,6 +1,6 @@
-"""Methods of the protocol that have no meaning here, and why.
+"""Methods and notifications of the protocol that have no meaning here, and why.
 
-A method that is served does not belong here; a test holds this table against the methods and the protocol.
+What is served or sent does not belong here; tests hold both tables against ours and the protocol.
 """
 
 from __future__ import annotations
@@ -130,6 +130,50 @@ UNSERVED: Mapping[str, str] = {
     "thread/increment_elicitation": "no time runs while the user is asked, so none has to be stopped",
     "thread/decrement_elicitation": "no time runs while the user is asked, so none has to be stopped",
 }
+
+_MODERATION = "what a service does to look after its model's answers is no part of its interface"
+
+UNSENT: Mapping[str, str] = {
+    **dict.fromkeys(("account/gatewayOAuth/changed", "account/rateLimits/updated"), _ACCOUNT),
+    "app/list/updated": _APPS,
+    "autoApprovalReview/strictReviewRequired": "a review is asked for or it is not; no thread is made to have one",
+    "deprecationNotice": "nothing that is served is about to go",
+    **dict.fromkeys(("externalAgentConfig/import/completed", "externalAgentConfig/import/progress"), _IMPORT),
+    "guardianWarning": "what a reviewer has to say stands in `item/autoApprovalReview/completed`",
+    "item/fileChange/outputDelta": "a patch is applied at once, and prints nothing while it is",
+    "item/plan/delta": "there is no mode in which the answer is a plan; the plan tool sends `turn/plan/updated`",
+    "mcpServer/event/stream/notification": "events of MCP servers are not passed on",
+    **dict.fromkeys(
+        ("model/safetyBuffering/updated", "model/verification", "turn/moderationMetadata"),
+        _MODERATION,
+    ),
+    "model/rerouted": "a turn is answered by the model that was asked, or fails",
+    **dict.fromkeys(
+        ("modelProvider/authRecoveryCompleted", "modelProvider/authRecoveryStarted"),
+        "a key that is refused fails the turn",
+    ),
+    **dict.fromkeys(
+        (
+            *("project/changed", "thread/attachment/updated", "thread/project/updated"),
+            *("thread/readState/changed", "thread/section/changed"),
+        ),
+        _PROJECTS,
+    ),
+    **dict.fromkeys(("thread/environment/connected", "thread/environment/disconnected"), _ENVIRONMENTS),
+    "thread/prediction/updated": _SAMPLE,
+    "thread/queue/changed": _QUEUE,
+    **dict.fromkeys(
+        (
+            *("thread/realtime/closed", "thread/realtime/error", "thread/realtime/item/completed"),
+            *("thread/realtime/item/started", "thread/realtime/item/transcript/delta", "thread/realtime/itemAdded"),
+            *("thread/realtime/outputAudio/delta", "thread/realtime/sdp", "thread/realtime/started"),
+            *("thread/realtime/transcript/delta", "thread/realtime/transcript/done"),
+        ),
+        _REALTIME,
+    ),
+    **dict.fromkeys(("windows/worldWritableWarning", "windowsSandbox/setupCompleted"), _WINDOWS),
+}
+"""Notifications that are never sent."""
 
 
 def not_served(method: str) -> RpcError | None:

@@ -27,6 +27,7 @@ from .layout import (
     rollout_name,
     thread_id_of,
 )
+from .lock import alone_with
 from .names import ThreadNames
 from .reader import read_lines
 from .turns import TurnPlaces
@@ -54,12 +55,12 @@ class JsonlRolloutStore:
         name = rollout_name(thread_id, created_at_ms)
         path = os.path.join(self._home, SESSIONS, day_folder(created_at_ms), name)
         self._paths[thread_id] = path
-        return JsonlWriter(path, self._redact)
+        return JsonlWriter(self._home, path, self._redact)
 
     def append_to(self, thread_id: str) -> JsonlWriter:
         """Continue a rollout, also an archived one. A torn last line is cut off first. Raises `StoreError` if
         there is none or another writer holds it."""
-        return JsonlWriter.reopen(self._path(thread_id), self._redact)
+        return JsonlWriter.reopen(self._home, self._path(thread_id), self._redact)
 
     def read(self, thread_id: str) -> Iterator[RolloutLine]:
         """The lines of a rollout, one at a time. Raises `StoreError` if there is none."""
@@ -74,10 +75,16 @@ class JsonlRolloutStore:
             raise store_error(error, "read the rollout", path) from error
 
     def read_part(
-        self, thread_id: str, begin: int, end: int | None = None, *, types: Collection[str] | None = None
+        self,
+        thread_id: str,
+        begin: int,
+        end: int | None = None,
+        *,
+        types: Collection[str] | None = None,
+        events: re.Pattern[bytes] | None = None,
     ) -> Iterator[RolloutLine]:
-        """The lines of the file itself between two bytes, those of these types. Raises `StoreError`."""
-        return read_lines(self._path(thread_id), end, begin, types)
+        """The lines of the file itself between two bytes, those of these types and events. Raises `StoreError`."""
+        return read_lines(self._path(thread_id), end, begin, types, events)
 
     def find(self, id_or_name: str) -> ThreadSummary | None:
         """The thread of this id, of this name, of this path, or the only one whose id begins so (at least six
@@ -138,16 +145,19 @@ class JsonlRolloutStore:
         path = self._path(thread_id)
         if (os.path.basename(os.path.dirname(path)) == ARCHIVED) is archive:
             return
-        check_free(path)
-        move(self._home, sorted(self._paths_of(thread_id)), archive=archive)
+        with alone_with(self._home, path):
+            check_free(path)
+            move(self._home, sorted(self._paths_of(thread_id)), archive=archive)
         self._paths.pop(thread_id, None)
 
     def delete(self, thread_id: str) -> None:
         """Remove the thread's files and its name. Raises `StoreError`."""
         from .library import check_free, remove
 
-        check_free(self._path(thread_id))
-        remove(self._paths_of(thread_id))
+        path = self._path(thread_id)
+        with alone_with(self._home, path):
+            check_free(path)
+            remove(self._paths_of(thread_id))
         self._paths.pop(thread_id, None)
         self._names.drop(thread_id)
 
@@ -160,7 +170,9 @@ class JsonlRolloutStore:
         """Cut the thread off where a turn begins; `kernel/reverted/` keeps what is cut off. Raises `StoreError`."""
         from .library import cut_before
 
-        return cut_before(self._home, self._path(thread_id), before_turn)
+        path = self._path(thread_id)
+        with alone_with(self._home, path):
+            return cut_before(self._home, path, before_turn)
 
     def _paths_of(self, thread_id: str) -> Sequence[str]:
         return paths_of_thread(self._home, thread_id)

@@ -13,7 +13,8 @@ import orjson
 from codex_plugin_sdk import RolloutLine, StoreError
 
 from .failures import store_error
-from .lock import lock_rollout
+from .layout import thread_id_of
+from .lock import ThreadLock, lock_rollout
 from .tail import next_ordinal, repair_tail
 
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
@@ -23,36 +24,35 @@ _LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")
 class JsonlWriter:
     """The one writer of a rollout; implements the `RolloutWriter` contract. Safe to use from several threads.
 
-    The file is made by the first append and held open, locked, until `close`.
+    The file is made by the first append and held open, locked, until `close`; so is the thread, in `home`.
     """
 
-    def __init__(self, path: str, redact: Callable[[bytes], bytes], *, fd: int = -1, ordinal: int | None = 0) -> None:
+    def __init__(self, home: str, path: str, redact: Callable[[bytes], bytes]) -> None:
+        self._home = home
         self._path = path
         self._redact = redact
-        self._fd = fd
-        self._ordinal = ordinal
+        self._fd = -1
+        self._held: ThreadLock | None = None
+        self._ordinal: int | None = 0
         self._torn = False
         self._closed = False
-        self._entry_durable = fd >= 0
+        self._entry_durable = False
         self._lock = threading.Lock()
 
     @classmethod
-    def reopen(cls, path: str, redact: Callable[[bytes], bytes]) -> JsonlWriter:
+    def reopen(cls, home: str, path: str, redact: Callable[[bytes], bytes]) -> JsonlWriter:
         """Continue a file, its tail repaired. Raises `StoreError`, also when another writer holds it."""
+        found = cls(home, path, redact)
         try:
-            fd = os.open(path, _FLAGS)
-        except OSError as error:
-            raise store_error(error, "continue the rollout", path) from error
-        try:
-            lock_rollout(fd, path)
-            repair_tail(fd)
-            return cls(path, redact, fd=fd, ordinal=next_ordinal(fd))
-        except OSError as error:
-            os.close(fd)
-            raise store_error(error, "repair the rollout", path) from error
-        except BaseException:
-            os.close(fd)
+            found._hold(os.open(path, _FLAGS))
+            repair_tail(found._fd)
+            found._ordinal, found._entry_durable = next_ordinal(found._fd), True
+        except BaseException as error:
+            found._let_go()
+            if isinstance(error, OSError):
+                raise store_error(error, "continue the rollout", path) from error
             raise
+        return found
 
     @property
     def path(self) -> str:
@@ -70,7 +70,7 @@ class JsonlWriter:
                 return
             new = self._fd < 0
             if new:
-                self._fd = _create(self._path)
+                self._create()
             before = os.fstat(self._fd).st_size
             try:
                 _write_all(self._fd, data)
@@ -96,8 +96,32 @@ class JsonlWriter:
             try:
                 self._sync()
             finally:
-                fd, self._fd = self._fd, -1
-                os.close(fd)
+                self._let_go()
+
+    def _create(self) -> None:
+        """Make the file, for this user alone, and take its locks. Raises `StoreError`."""
+        try:
+            _make_folders(os.path.dirname(self._path))
+            self._hold(os.open(self._path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600))
+        except BaseException as error:
+            self._let_go()
+            if isinstance(error, OSError):
+                raise store_error(error, "begin the rollout", self._path) from error
+            raise
+
+    def _hold(self, fd: int) -> None:
+        """Lock an open file and its thread. Raises `OSError`, `StoreError`."""
+        self._fd = fd
+        lock_rollout(fd, self._path)
+        self._held = ThreadLock(self._home, thread_id_of(os.path.basename(self._path)))
+
+    def _let_go(self) -> None:
+        fd, self._fd = self._fd, -1
+        held, self._held = self._held, None
+        if fd >= 0:
+            os.close(fd)
+        if held is not None:
+            held.release()
 
     def _encoded(self, lines: Sequence[RolloutLine]) -> tuple[bytes, int | None]:
         """The lines as bytes, and the ordinal that comes after them."""
@@ -128,8 +152,7 @@ class JsonlWriter:
             self._torn = True
         else:
             if discard:
-                fd, self._fd = self._fd, -1
-                os.close(fd)
+                self._let_go()
 
     def _sync(self) -> None:
         try:
@@ -148,21 +171,6 @@ def _write_all(fd: int, data: bytes) -> None:
         if more == 0:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         written += more
-
-
-def _create(path: str) -> int:
-    """Make the file, for this user alone, and take its lock."""
-    try:
-        _make_folders(os.path.dirname(path))
-        fd = os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError as error:
-        raise store_error(error, "begin the rollout", path) from error
-    try:
-        lock_rollout(fd, path)
-    except BaseException:
-        os.close(fd)
-        raise
-    return fd
 
 
 def _make_folders(folder: str) -> None:

@@ -23,8 +23,6 @@ from codex_plugin_sdk import (
 )
 from codex_plugin_sdk.command_line import working_folder
 
-from .codex_lock import kept_from_codex
-
 if TYPE_CHECKING:
     from codex_plugin_sdk import Config, Invocation
 
@@ -100,18 +98,15 @@ class Home:
 
     def archive(self, thread_id: str) -> None:
         """Put a session aside. This and the next two raise `StoreError`, also for one that is open."""
-        with kept_from_codex(self.config.codex_home, thread_id):
-            self.library.archive(thread_id)
+        self.library.archive(thread_id)
 
     def unarchive(self, thread_id: str) -> None:
         """Put it back."""
-        with kept_from_codex(self.config.codex_home, thread_id):
-            self.library.unarchive(thread_id)
+        self.library.unarchive(thread_id)
 
     def delete(self, thread_id: str) -> None:
         """Delete it for good."""
-        with kept_from_codex(self.config.codex_home, thread_id):
-            self.library.delete(thread_id)
+        self.library.delete(thread_id)
 
     # -- many sessions -------------------------------------------------------------------------------
 

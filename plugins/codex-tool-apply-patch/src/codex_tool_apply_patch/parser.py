@@ -17,6 +17,8 @@ both are accepted. There is one parser: `parse` is the streaming one, fed at onc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .hunks import SPACE, AddFile, Chunk, DeleteFile, Hunk, InvalidHunk, InvalidPatch, Patch, PatchError, UpdateFile
 
 BEGIN, END = "*** Begin Patch", "*** End Patch"
@@ -52,6 +54,11 @@ class StreamingParser:
     def environment_id(self) -> str | None:
         """The environment that the patch names, once its line is there."""
         return self._grammar.environment_id
+
+    @property
+    def begun(self) -> Hunk | None:
+        """The hunk that is being read, as far as it is there; an update may have no chunk yet."""
+        return self._grammar.begun
 
     def feed(self, text: str) -> list[Hunk]:
         """The hunks that `text` completes."""
@@ -131,6 +138,13 @@ class _Grammar:
         self._held: list[str] = []
         self._after_end: list[str] | None = None
         self._error: PatchError | None = None
+
+    @property
+    def begun(self) -> Hunk | None:
+        """The hunk that is open."""
+        if self._added is not None:
+            return _add_file(*self._added)
+        return self._update.so_far() if self._update is not None else None
 
     def take(self) -> list[Hunk]:
         """The hunks that were completed since the last call."""
@@ -215,8 +229,7 @@ class _Grammar:
 
     def _close(self) -> None:
         if self._added is not None:
-            path, lines = self._added
-            self._ready.append(AddFile(path=path, content="".join(f"{line}\n" for line in lines)))
+            self._ready.append(_add_file(*self._added))
         elif self._update is not None:
             self._ready.append(self._update.hunk())
         self._added = self._update = None
@@ -227,6 +240,10 @@ class _Grammar:
         if not name:
             raise InvalidPatch("apply_patch environment_id cannot be empty")
         self.environment_id = name
+
+
+def _add_file(path: str, lines: Sequence[str]) -> AddFile:
+    return AddFile(path=path, content="".join(f"{line}\n" for line in lines))
 
 
 class _Update:
@@ -246,6 +263,11 @@ class _Update:
         """The complete hunk."""
         self._close_chunk(end_of_file=False)
         return UpdateFile(path=self._path, chunks=tuple(self._chunks), move_to=self._move_to)
+
+    def so_far(self) -> UpdateFile:
+        """The hunk up to here, with the chunk that is open."""
+        last = [Chunk(lines=tuple(self._lines), anchor=self._anchor)] if self._lines or self._marked else []
+        return UpdateFile(path=self._path, chunks=(*self._chunks, *last), move_to=self._move_to)
 
     def close(self, line: str, number: int) -> None:
         """Raise `InvalidHunk` if the hunk must not end here, before `line`."""

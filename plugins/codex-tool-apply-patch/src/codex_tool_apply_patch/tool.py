@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from typing import TYPE_CHECKING
 
 from codex_plugin_sdk import (
     FileChangeItem,
@@ -23,6 +24,9 @@ from .parser import parse
 from .plan import Change, plan
 from .reading import read_text
 
+if TYPE_CHECKING:
+    from .following import FollowedPatch
+
 SHELL_TOOL = "exec_command"
 """The tool through which models write `apply_patch <<'EOF' …` as a command, by the name that they know."""
 
@@ -32,7 +36,11 @@ class ApplyPatchTool:
 
     The patch is the input of a freeform call, or the argument `input` where a provider offers the tool as a
     function. An argument `workdir` moves the start of relative paths (`cd DIR && apply_patch …` in a shell).
+    With `followed`, frontends may show a patch while the model still writes it.
     """
+
+    def __init__(self, *, followed: bool = False) -> None:
+        self._followed = followed
 
     @property
     def definition(self) -> ToolDefinition:
@@ -43,6 +51,14 @@ class ApplyPatchTool:
     def parallel_safe(self) -> bool:
         """No: two patches of one response may be about the same file."""
         return False
+
+    def follow_input(self) -> FollowedPatch | None:
+        """What takes an input that still streams and tells its changes; None unless that is wanted."""
+        if not self._followed:
+            return None
+        from .following import FollowedPatch
+
+        return FollowedPatch()
 
     def claim(self, call: ToolCall, ctx: ToolContext | None = None) -> ToolCall | None:
         """Take over a shell command that is only an `apply_patch` here-document: people then see file changes,

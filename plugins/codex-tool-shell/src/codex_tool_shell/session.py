@@ -107,6 +107,11 @@ class Session:
 
     # -- for calls -------------------------------------------------------------------------------------
 
+    async def tell_input(self, chars: str, ctx: ToolContext) -> None:
+        """Show what a call types, before it does; nothing once the command has ended and its item with it."""
+        if not self.ended.is_set():
+            await ctx.item_updated(self._item.replace(stdin=chars))
+
     async def report(self, wait_s: float, budget_bytes: int, notice: str = "") -> ToolOutput:
         """Wait for the end, at most `wait_s`, and tell what came since the last report.
 

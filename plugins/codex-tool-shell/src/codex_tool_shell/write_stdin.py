@@ -42,13 +42,15 @@ class WriteStdinTool:
         try:
             async with session.turn:
                 self._sessions.get(arguments.session_id)  # an earlier call may have reported its end
-                return await self._talk(session, arguments)
+                return await self._talk(session, arguments, ctx)
         finally:
             session.calls -= 1
 
-    async def _talk(self, session: Session, arguments: WriteArguments) -> ToolOutput:
+    async def _talk(self, session: Session, arguments: WriteArguments, ctx: ToolContext) -> ToolOutput:
         limits = self._sessions.limits
         wait_s = (limits.write_wait_s if arguments.chars else limits.poll_wait_s)(arguments.yield_time_ms)
+        _check_input(session, arguments.chars)
+        await session.tell_input(arguments.chars, ctx)
         began_s = time.monotonic()
         notice = await _type(session, arguments.chars, wait_s)
         left_s = wait_s - (time.monotonic() - began_s)
@@ -66,15 +68,19 @@ class WriteStdinTool:
         await self._sessions.aclose()
 
 
+def _check_input(session: Session, chars: str) -> None:
+    """Raise `ToolFailed` for characters that the session cannot take."""
+    if chars not in ("", INTERRUPT) and not session.tty:
+        raise ToolFailed(
+            "write_stdin failed: this session has no stdin; start the command with tty = true to type into it"
+        )
+
+
 async def _type(session: Session, chars: str, wait_s: float) -> str:
-    """Send the characters; returns what the model should know about it. Raises `ToolFailed`."""
+    """Send the characters; returns what the model should know about it."""
     if not chars:
         return ""
     if not session.tty:
-        if chars != INTERRUPT:
-            raise ToolFailed(
-                "write_stdin failed: this session has no stdin; start the command with tty = true to type into it"
-            )
         session.process.signal(signal.SIGINT)
         return ""
     with suppress(BrokenPipeError):  # it has ended: the report says so
