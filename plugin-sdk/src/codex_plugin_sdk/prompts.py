@@ -161,7 +161,7 @@ def _suggestion(name: str, prompts: Sequence[Prompt]) -> str:
 def _fill(prompt: Prompt, rest: str) -> str:
     places = {match[1] for match in _PLACEHOLDER.finditer(prompt.body)} - {"$"}
     wanted = {place for place in places if not place.isdigit() and place != _ALL}
-    by_place, by_name = _sort(_words(rest), wanted)
+    by_place, by_name = _sort(split_words(rest), wanted)
     missing = sorted(wanted - by_name.keys())
     if missing:
         given = " ".join(f"{name}=…" for name in missing)
@@ -196,7 +196,8 @@ def _named(words: Sequence[str]) -> Iterator[tuple[str, str]]:
             yield match[1], match[2]
 
 
-def _words(rest: str) -> list[str]:
+def split_words(rest: str) -> list[str]:
+    """The arguments behind a command: words, quoted as in a shell where they hold spaces."""
     if not any(char in rest for char in "\"'\\"):
         return rest.split()
     import shlex

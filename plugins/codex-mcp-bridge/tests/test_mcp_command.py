@@ -312,3 +312,40 @@ def test_test_names_tools_of_the_configuration_that_the_server_does_not_have(cod
     assert code == 0, err
     assert "warning: the configuration names tools that the server does not have: hueg, slep\n" in out
     assert json.loads(codex.mcp("test", "raw", "--json")[1])["unknown_tools"] == ["hueg", "slep"]
+
+
+def test_get_shows_what_else_is_set(codex):
+    codex.config.write_text(
+        '[mcp_servers.web]\nurl = "http://127.0.0.1:9/mcp"\nrequired = true\nsupports_parallel_tool_calls = true\n'
+        f'scopes = ["read", "write"]\noauth = {{ client_id = "me", client_secret = "{SECRET}" }}\n'
+        '[mcp_servers.web.tools.delete]\napproval_mode = "prompt"\n'
+    )
+    out = codex.mcp("get", "web")[1]
+    assert out.splitlines()[-7:-1] == [
+        "  required: true",
+        "  supports_parallel_tool_calls: true",
+        "  tools.delete.approval_mode: prompt",
+        "  scopes: read, write",
+        "  oauth.client_id: me",
+        "  oauth.client_secret: *****",
+    ]
+    assert SECRET not in out
+
+
+def test_prompts_shows_what_can_be_invoked_and_who_cannot_be_asked(codex):
+    raw = Path(__file__).with_name("servers") / "raw_server.py"
+    programs = {"able": ["-S", "-E", str(raw), "prompts"], "sick": ["-S", "-E", str(raw), "dies"]}
+    codex.config.write_text(
+        "".join(
+            f'[mcp_servers.{name}]\ncommand = "{sys.executable}"\nargs = {json.dumps(args)}\n'
+            for name, args in programs.items()
+        )
+    )
+    code, out, err = codex.mcp("prompts")
+    assert (code, out) == (1, "/mcp__able__sum_up page=…\n    Sum up\n    page: The page.\n")
+    assert "the MCP server sick cannot be asked: it ended with exit code 7" in err
+    code, out, err = codex.mcp("prompts", "able", "--json")
+    (found,) = json.loads(out)
+    assert (code, err) == (0, "")
+    assert (found["name"], found["server"], found["hint"]) == ("/mcp__able__sum_up", "able", "page=…")
+    assert found["arguments"] == [{"name": "page", "description": "The page.", "required": True}]

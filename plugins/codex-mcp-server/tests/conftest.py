@@ -206,8 +206,14 @@ KINDS = ("stdio", "stdio legacy", "http", "http legacy")
 
 
 @pytest.fixture(params=KINDS)
+def every_kind(request):
+    """Each transport with each generation of the protocol."""
+    return request.param
+
+
+@pytest.fixture(params=("stdio", "http legacy"))
 def kind(request):
-    """Each transport, each generation of the protocol."""
+    """Each transport and each generation of the protocol once: a process of ours takes more than a second."""
     return request.param
 
 

@@ -23,10 +23,12 @@ def answering(action, seen):
     return answer
 
 
-async def test_a_session_is_started_and_continued(host, kind):
+async def test_a_session_is_started_and_continued(host, every_kind):
     host.script([say("hello there")], [say("and again")])
     with anyio.fail_after(30):
-        async with host.client(kind) as client:
+        async with host.client(every_kind) as client:
+            tools = await client.list_tools()
+            info, version = client.server_info, client.protocol_version
             first = await client.call_tool("codex", {"prompt": "hello"})
             thread_id = first.structured_content["threadId"]
             second = await client.call_tool("codex-reply", {"prompt": "more", "threadId": thread_id})
@@ -35,16 +37,9 @@ async def test_a_session_is_started_and_continued(host, kind):
     assert not first.is_error
     assert second.structured_content == {"threadId": thread_id, "content": "and again"}
     assert "hello there" in str(host.model.requests[1].json["input"])
-
-
-async def test_the_server_says_who_it_is(host, kind):
-    with anyio.fail_after(30):
-        async with host.client(kind) as client:
-            tools = await client.list_tools()
-            info, version = client.server_info, client.protocol_version
     assert (info.name, info.title) == ("codex-mcp-server", "Codex")
     assert [tool.name for tool in tools.tools] == ["codex", "codex-reply"]
-    assert version == ("2025-11-25" if "legacy" in kind else "2026-07-28")
+    assert version == ("2025-11-25" if "legacy" in every_kind else "2026-07-28")
 
 
 async def test_progress_is_told_while_it_runs(host, kind):
@@ -61,11 +56,11 @@ async def test_progress_is_told_while_it_runs(host, kind):
     assert sorted(told) == [(1.0, "asking gpt-5.5"), (2.0, "hello there")]
 
 
-async def test_an_approved_command_runs(host, kind, escalated):
+async def test_an_approved_command_runs(host, every_kind, escalated):
     made, seen = host.root / "made.txt", []
     host.script([escalated(made)], [say("done")])
     with anyio.fail_after(30):
-        async with host.client(kind, elicitation_callback=answering("accept", seen)) as client:
+        async with host.client(every_kind, elicitation_callback=answering("accept", seen)) as client:
             found = await client.call_tool("codex", {"prompt": "go", "approval-policy": "on-request"})
     assert found.structured_content["content"] == "done"
     assert made.exists()
@@ -111,7 +106,7 @@ async def test_two_questions_of_one_answer_are_both_asked(host, kind, escalated)
     assert all(file.exists() for file in files)
 
 
-@pytest.mark.parametrize("kind", ["stdio", "stdio legacy"])
+@pytest.mark.parametrize("kind", ["stdio"])
 async def test_a_patch_is_asked_for_too(host, kind):
     seen = []
     host.script([freeform("apply_patch", PATCH)], [say("patched")])
@@ -124,7 +119,7 @@ async def test_a_patch_is_asked_for_too(host, kind):
     assert "Allow Codex to apply proposed code changes?" in seen[0].message
 
 
-@pytest.mark.parametrize("kind", ["stdio", "stdio legacy"])
+@pytest.mark.parametrize("kind", ["stdio"])
 async def test_a_client_that_cannot_ask_is_a_refusal_with_the_reason(host, kind, escalated):
     made = host.root / "made.txt"
     host.script([escalated(made)], [say("then not")])
@@ -180,7 +175,7 @@ async def test_a_cancelled_call_interrupts_its_turn_and_the_thread_can_go_on(hos
     assert again.structured_content == {"threadId": thread_id, "content": "back again"}
 
 
-@pytest.mark.parametrize("kind", ["stdio", "stdio legacy"])
+@pytest.mark.parametrize("kind", ["stdio"])
 async def test_a_failed_turn_is_an_error_that_names_its_thread(host, kind):
     from codex_plugin_sdk.testing.servers import json_reply
 
@@ -193,7 +188,7 @@ async def test_a_failed_turn_is_an_error_that_names_its_thread(host, kind):
     assert found.structured_content["threadId"]
 
 
-@pytest.mark.parametrize("kind", ["stdio", "stdio legacy"])
+@pytest.mark.parametrize("kind", ["stdio"])
 async def test_settings_of_the_call_reach_the_session(host, kind):
     host.script([say("ok")])
     (host.work / "below").mkdir()

@@ -26,6 +26,8 @@ def run_attached(invocation: Invocation, options: ExecOptions, config: Config) -
     """Carry out the command; returns the exit code. Raises `CodexError` for what is wrong before the turn."""
     if options.reviews:
         raise click.UsageError("`codex exec review` does not work with --remote")
+    if options.forks:
+        raise click.UsageError("`codex exec fork` does not work with --remote")
     options.check_no_review()
     address = remote_address(options.flag("remote"), invocation.environ, options.flag("remote_auth_token_env"))
     if address.is_local:
@@ -34,10 +36,12 @@ def run_attached(invocation: Invocation, options: ExecOptions, config: Config) -
     schema = read_schema(options.flag("output_schema"))
     wanted, argument = target(options)
     prompt = whole_prompt(argument, options, config)
+    # The server knows its MCP servers, and asks them.
+    text = (TextInput(text=prompt),) if isinstance(prompt, str) else prompt.inputs
     renderer = make_renderer(invocation, options, config)
     images = tuple(local_image(path, options.cwd) for path in options.images)
     opening = RemoteOpening(address, _where(options, config, address, wanted))
-    opening.begin(UserTurn(input=(TextInput(text=prompt), *images), overrides=TurnOverrides(output_schema=schema)))
+    opening.begin(UserTurn(input=(*text, *images), overrides=TurnOverrides(output_schema=schema)))
     session = Session(opening, renderer, invocation.debug)
 
     async def attached() -> None:

@@ -12,6 +12,7 @@ Examples:
   git diff | codex exec "review this"
   codex exec --json "list the TODOs" | jq .
   codex exec resume --last "and now the docs"
+  codex exec fork 01a1fea2 --turn 3 "try it another way"
   codex exec --remote unix:// "fix the test"      in the server of: codex app-server daemon start
 
 \b
@@ -40,7 +41,7 @@ class _ExecCommand(click.Command):
     epilog=EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.argument("words", nargs=-1, metavar="[PROMPT | - | resume [ID] [PROMPT] | review [PROMPT]]")
+@click.argument("words", nargs=-1, metavar="[PROMPT | - | resume [ID] [PROMPT] | fork [ID] [PROMPT] | review [PROMPT]]")
 @click.option("-m", "--model", metavar="NAME", help="The model to use.")
 @click.option("-s", "--sandbox", metavar="MODE", help="read-only (default), workspace-write or danger-full-access.")
 @click.option("-C", "--cd", "cwd", metavar="DIR", help="Work in this folder.")
@@ -75,8 +76,15 @@ class _ExecCommand(click.Command):
     default=None,
     help="Confine nothing. Only for machines that are confined themselves.",
 )
-@click.option("--last", is_flag=True, help="resume: the newest session of this folder.")
-@click.option("--all", "all_folders", is_flag=True, help="resume --last: of any folder.")
+@click.option("--last", is_flag=True, help="resume, fork: the newest session of this folder.")
+@click.option("--all", "all_folders", is_flag=True, help="resume --last, fork --last: of any folder.")
+@click.option("--turn", type=click.IntRange(1), metavar="N", help="fork: leave out what came after this turn.")
+@click.option(
+    "--before-compaction",
+    type=click.IntRange(1),
+    metavar="N",
+    help="fork: leave out this compaction and what came after it.",
+)
 @click.option("--uncommitted", is_flag=True, hidden=True, help="Review staged, unstaged and untracked changes.")
 @click.option("--base", metavar="BRANCH", hidden=True, help="Review what HEAD and the files have beyond a branch.")
 @click.option("--commit", metavar="SHA", hidden=True, help="Review what one commit changes.")
@@ -94,6 +102,7 @@ def exec_command(invocation: Any, /, **given: Any) -> int:
     is told.
 
     `codex exec resume ID PROMPT` continues a recorded session by id, unique prefix or name;
+    `codex exec fork ID [PROMPT]` begins a new one with what was said there;
     `codex exec review --uncommitted` reviews changes (codex exec review --help).
     """
     from .session import run_exec

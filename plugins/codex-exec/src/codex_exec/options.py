@@ -50,6 +50,22 @@ class ExecOptions:
 
                 raise click.UsageError(f"--{name} belongs to `codex exec review`")
 
+    @property
+    def forks(self) -> bool:
+        """Whether the first word is `fork`."""
+        return tuple(self.words[:1]) == ("fork",)
+
+    def check_fork(self) -> None:
+        """Raise `UsageError` for options that only `fork` has, or that exclude each other."""
+        given = [name for name in ("turn", "before_compaction") if self.flag(name) is not None]
+        if given:
+            import click
+
+            if not self.forks:
+                raise click.UsageError(f"--{given[0].replace('_', '-')} belongs to `codex exec fork`")
+            if len(given) > 1:
+                raise click.UsageError("--turn and --before-compaction exclude each other")
+
     def flag(self, name: str) -> Any:
         """The value of an option, None when it was not given."""
         return self._given.get(name)

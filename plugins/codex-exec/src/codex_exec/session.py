@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from codex_plugin_sdk import (
+    CodexError,
     Engine,
     Event,
     ExitCode,
@@ -37,7 +39,10 @@ if TYPE_CHECKING:
     from codex_plugin_sdk.remote.thread import RemoteOpening, RemoteThread
     from codex_plugin_sdk.review.session import ReviewSession, ReviewThread
 
+    from .custom_prompt import ServerPrompt
+
     AnyThread = Thread | ReviewThread | RemoteThread
+    Ask = Callable[[], Awaitable[UserTurn]]
 
 SIGNAL_BASE = 128
 NEWEST = ""
@@ -61,16 +66,24 @@ def run_exec(invocation: Invocation, given: Mapping[str, Any]) -> int:
     last_message = LastMessageFile(options.flag("output_last_message"))
     renderer = make_renderer(invocation, options, config)
     # The turn is opened before the event loop is imported: its first request is then already on its way.
-    opened = _review(engine, options) if options.reviews else _conversation(engine, options, config)
+    ask = None
+    opened: OpenedThread | ReviewSession
+    if options.reviews:
+        opened = _review(engine, options)
+    else:
+        opened, ask = _conversation(engine, options, config)
     import anyio
 
-    session = Session(opened, renderer, invocation.debug)
+    idle = ask is None and not options.reviews and target(options)[1] is None and options.forks
+    session = Session(opened, renderer, invocation.debug, ask, idle=idle)
     anyio.run(session.run)
     return finished(session, options, last_message)
 
 
 def finished(session: Session, options: ExecOptions, last_message: LastMessageFile) -> int:
-    """The exit code, once what is left has been written. Raises `BrokenPipeError`, `UserError`."""
+    """The exit code, once what is left has been written. Raises `BrokenPipeError`, `CodexError`."""
+    if session.problem is not None:
+        raise session.problem
     last_message.write(session.last_message)
     if session.hint and options.flag("as_json"):
         sys.stderr.write(f"hint: {session.hint}\n")
@@ -83,25 +96,43 @@ def finished(session: Session, options: ExecOptions, last_message: LastMessageFi
     return session.exit_code
 
 
-def _conversation(engine: Engine, options: ExecOptions, config: Config) -> OpenedThread:
-    """A thread, new or resumed, whose turn has begun."""
+def _conversation(engine: Engine, options: ExecOptions, config: Config) -> tuple[OpenedThread, Ask | None]:
+    """A thread, new or resumed, whose turn has begun; or has still to be asked for."""
     options.check_no_review()
     schema = read_schema(options.flag("output_schema"))
     thread_id, argument = _target(engine, options)
-    prompt = whole_prompt(argument, options, config)
+    idle = options.forks and argument is None
+    prompt = "" if idle else whole_prompt(argument, options, config)
     images = tuple(local_image(path, options.cwd) for path in options.images)
-    op = UserTurn(input=(TextInput(text=prompt), *images), overrides=TurnOverrides(output_schema=schema))
+    text = (TextInput(text=prompt),) if isinstance(prompt, str) else ()
+    op = UserTurn(input=(*text, *images), overrides=TurnOverrides(output_schema=schema))
     source = options.flag("thread_source")
     where = ThreadOptions(
         cwd=options.cwd,
-        resume=thread_id,
+        **_origin(engine, options, thread_id),
         ephemeral=bool(options.flag("ephemeral")),
         meta={"thread_source": source} if source else {},
         originator=options.environ.get(ORIGINATOR) or "codex_exec",
     )
     opened = engine.prepare(where)
-    opened.begin(op)
-    return opened
+    if isinstance(prompt, str):
+        if not idle:
+            opened.begin(op)
+        return opened, None
+    return opened, partial(prompt.turn, op, opened.state.sources)
+
+
+def _origin(engine: Engine, options: ExecOptions, thread_id: str | None) -> dict[str, Any]:
+    """What the thread goes on from, as `ThreadOptions` has it. Raises `UserError`, `StoreError`."""
+    if not options.forks or thread_id is None:
+        return {"resume": thread_id}
+    from .forking import check_compaction, turn_after
+
+    store, turn, compaction = engine.rollout_store(), options.flag("turn"), options.flag("before_compaction")
+    if compaction is not None:
+        check_compaction(store, thread_id, compaction)
+    before = None if turn is None else turn_after(store, thread_id, turn)
+    return {"fork": thread_id, "fork_before_turn": before, "fork_before_compaction": compaction}
 
 
 def _review(engine: Engine, options: ExecOptions) -> ReviewSession:
@@ -112,10 +143,19 @@ def _review(engine: Engine, options: ExecOptions) -> ReviewSession:
 
 
 class Session:
-    """Feeds the renderer until the turn has ended."""
+    """Feeds the renderer until the turn has ended. `ask` gives a turn that has not begun; `problem` is why it could
+    not. An `idle` one has none, and ends when the thread is there."""
 
-    def __init__(self, opened: OpenedThread | ReviewSession | RemoteOpening, renderer: Renderer, debug: bool) -> None:
-        self._opened = opened
+    def __init__(
+        self,
+        opened: OpenedThread | ReviewSession | RemoteOpening,
+        renderer: Renderer,
+        debug: bool,
+        ask: Ask | None = None,
+        *,
+        idle: bool = False,
+    ) -> None:
+        self._opened, self._ask, self._idle = opened, ask, idle
         self._renderer: Renderer | None = renderer
         self._debug = debug
         self._signal = 0
@@ -125,6 +165,7 @@ class Session:
         self.recorded = False
         self.broken_pipe = False
         self.output_error: OSError | None = None
+        self.problem: CodexError | None = None
         self._told_broken = False
 
     async def run(self) -> None:
@@ -136,9 +177,22 @@ class Session:
         with SignalWatch() as self._signals:
             async with self._opened.running() as thread, anyio.create_task_group() as tasks:
                 tasks.start_soon(self._obey_signals, thread, tasks.cancel_scope)
+                if self._ask is not None:
+                    tasks.start_soon(self._begin, self._ask, thread, tasks.cancel_scope)
                 await self._follow(thread)
                 tasks.cancel_scope.cancel()
             self._show(lambda renderer: renderer.close())
+
+    async def _begin(self, ask: Ask, thread: AnyThread, scope: CancelScope) -> None:
+        """Ask for the turn, while what happens meanwhile is shown."""
+        try:
+            op = await ask()
+        except CodexError as error:
+            self.problem = error
+            scope.cancel()
+        else:
+            self._ask = None
+            await thread.submit(op)
 
     async def _follow(self, thread: AnyThread) -> None:
         while True:
@@ -147,6 +201,9 @@ class Session:
             match event.msg:
                 case ThreadStarted(rollout_path=path):
                     self.recorded = path is not None
+                    if self._idle:
+                        self.exit_code = ExitCode.OK
+                        return
                 case TurnCompleted(last_agent_message=text):
                     self.exit_code, self.last_message = ExitCode.OK, text
                     return
@@ -161,6 +218,10 @@ class Session:
         from codex_plugin_sdk import Interrupt
 
         self._signal = await self._signals.next()
+        if self._ask is not None:  # there is no turn yet that could end
+            self.exit_code = SIGNAL_BASE + self._signal
+            scope.cancel()
+            return
         await thread.submit(Interrupt(reason="interrupted"))
         # A second one: whoever sends it does not want to wait for the rest of the events.
         self.exit_code = SIGNAL_BASE + await self._signals.next()
@@ -202,8 +263,9 @@ class Session:
             traceback.print_exception(error)
 
 
-def whole_prompt(argument: str | None, options: ExecOptions, config: Config) -> str:
-    """The whole prompt. A custom one is expanded before stdin is appended to it, whose words are no arguments."""
+def whole_prompt(argument: str | None, options: ExecOptions, config: Config) -> str | ServerPrompt:
+    """The whole prompt. A custom one is expanded before stdin is appended to it, whose words are no arguments; one of
+    an MCP server is a question to the running thread."""
     if argument is not None and argument.startswith(CUSTOM_PROMPT):
         from .custom_prompt import expanded
 
@@ -213,6 +275,10 @@ def whole_prompt(argument: str | None, options: ExecOptions, config: Config) -> 
         from .custom_prompt import expanded
 
         return expanded(prompt, options.cwd, config)
+    if prompt.startswith("/"):
+        from .custom_prompt import server_prompt
+
+        return server_prompt(argument, prompt, config)
     return prompt
 
 
@@ -232,23 +298,26 @@ def _target(engine: Engine, options: ExecOptions) -> tuple[str | None, str | Non
 
 
 def target(options: ExecOptions) -> tuple[str | None, str | None]:
-    """The session to resume as the user named it, `NEWEST` for the newest, None for none; and the prompt argument.
-    Raises `UsageError`."""
+    """The session to resume or to fork as the user named it, `NEWEST` for the newest, None for none; and the prompt
+    argument. Raises `UsageError`."""
     words = list(options.words)
-    if not words or words[0] != "resume":
+    options.check_fork()
+    if not words or words[0] not in ("resume", "fork"):
         if options.flag("last"):
-            raise click.UsageError("--last belongs to `codex exec resume`")
+            raise click.UsageError("--last belongs to `codex exec resume` and `codex exec fork`")
         if len(words) > 1:
             raise click.UsageError(f"unexpected argument {words[1]!r} found; quote the prompt")
         return None, words[0] if words else None
-    words = words[1:]
+    verb, words = words[0], words[1:]
     wanted = NEWEST
     if not options.flag("last"):
         if not words:
-            raise click.UsageError("resume wants a session id, or --last")
+            raise click.UsageError(f"{verb} wants a session id, or --last")
         wanted, words = words[0], words[1:]
     if len(words) > 1:
         raise click.UsageError(f"unexpected argument {words[1]!r} found; quote the prompt")
+    if options.forks and options.images and not words:
+        raise click.UsageError("--image wants a prompt")
     return wanted, words[0] if words else None
 
 

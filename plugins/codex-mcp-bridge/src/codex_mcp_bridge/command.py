@@ -34,6 +34,16 @@ def _options(function: Any) -> Any:
     return function
 
 
+def _registration(function: Any) -> Any:
+    return click.option(
+        "--oauth-client-registration",
+        type=click.Choice(["auto", "cimd", "dcr"]),
+        default="auto",
+        show_default=True,
+        help="Be known by a document (cimd) or registered anew (dcr); with auto by the document if there is one.",
+    )(function)
+
+
 class _Add(click.Command):
     """Takes all that follows the program's name as it is, with or without `--` before it."""
 
@@ -102,7 +112,7 @@ def get(ctx: click.Context, /, **given: Any) -> int:
 @click.option("--oauth-client-id", metavar="ID", help="Client that was registered by hand; with --url.")
 @click.option("--oauth-client-secret", metavar="SECRET", help="The secret of that client.")
 @click.option("--oauth-resource", metavar="RESOURCE", help="Resource that tokens are asked for; with --url.")
-@click.option("--oauth-client-registration", type=click.Choice(["auto", "cimd", "dcr"]), hidden=True, default="auto")
+@_registration
 @_options
 @click.pass_context
 def add(ctx: click.Context, /, **given: Any) -> int:
@@ -130,14 +140,16 @@ def remove(ctx: click.Context, /, **given: Any) -> int:
 @click.argument("name")
 @click.option("--scopes", metavar="SCOPE,SCOPE", help="Scopes to ask for, instead of those configured or announced.")
 @click.option("--no-browser", is_flag=True, help="Print the URL, and take the URL that the browser ends at from stdin.")
-@click.option("--oauth-client-registration", type=click.Choice(["auto", "cimd", "dcr"]), hidden=True, default="auto")
+@click.option("--device", is_flag=True, help="Show a code that is entered in a browser on any machine.")
+@_registration
 @_options
 @click.pass_context
 def login(ctx: click.Context, /, **given: Any) -> int:
     """Log in to a server with OAuth.
 
     The URL is printed and opened in a browser, which comes back to an address on this machine. With a browser on
-    another machine, copy the URL that it ends at, though the page cannot be shown there, and paste it here.
+    another machine, copy the URL that it ends at, though the page cannot be shown there, and paste it here; or use
+    --device, where the server has such logins.
     """
     from .logging_in import run_login
 
@@ -165,6 +177,21 @@ def test(ctx: click.Context, /, **given: Any) -> int:
     from .trying import run_test
 
     return run_test(ctx.obj, _joined(ctx, given))
+
+
+@mcp.command("prompts", context_settings=SETTINGS, short_help="Show prompts that servers offer.")
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON to stdout.")
+@_options
+@click.pass_context
+def prompts(ctx: click.Context, /, **given: Any) -> int:
+    """Connect to the enabled servers, or to one, and show the prompts that they offer as slash commands.
+
+    Use one in place of a prompt: codex exec '/mcp__wiki__summarize page=Retries'
+    """
+    from .prompt_list import run_prompts
+
+    return run_prompts(ctx.obj, _joined(ctx, given))
 
 
 def _joined(ctx: click.Context, given: dict[str, Any]) -> dict[str, Any]:

@@ -34,7 +34,8 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 class AuthorizationServer(Value):
     """Where to log in, checked. `scopes` are those the server names for this resource, None if it names none;
     `resource` is what tokens are asked for (RFC 8707); `offline` says that the scope `offline_access` is known;
-    `announced` is false where nothing was found but the paths that MCP falls back to."""
+    `device_endpoint` gives codes to devices without a browser, `knows_documents` says that clients may be known by a
+    document of theirs; `announced` is false where nothing was found but the paths that MCP falls back to."""
 
     issuer: str
     authorization_endpoint: str
@@ -45,6 +46,8 @@ class AuthorizationServer(Value):
     auth_methods: tuple[str, ...] = ()
     answers_with_issuer: bool = False
     offline: bool = False
+    device_endpoint: str = ""
+    knows_documents: bool = False
     announced: bool = True
 
 
@@ -192,12 +195,12 @@ def _checked(
             f"The authorization server {shown(expected)} describes itself as {shown(issuer)}.",
             hint="tell who runs the MCP server",
         )
-    _endpoint(found, "issuer", issuer, server_url)  # a description that came in the clear may be anybody's
+    checked_endpoint(found, "issuer", issuer, server_url)  # a description that came in the clear may be anybody's
     methods = found.get("code_challenge_methods_supported")
     if isinstance(methods, list) and "S256" not in methods:
         raise AuthenticationFailed(f"The authorization server {shown(issuer)} does not support PKCE with S256.")
-    login, token, registration = (_endpoint(found, name, issuer, server_url) for name in _ENDPOINTS)
-    if not login:
+    login, token, registration, device = (checked_endpoint(found, name, issuer, server_url) for name in _ENDPOINTS)
+    if not login and not device:
         raise AuthenticationFailed(f"The authorization server {shown(issuer)} names no authorization_endpoint.")
     supported = _scopes(found.get("scopes_supported")) or ()
     return AuthorizationServer(
@@ -209,16 +212,23 @@ def _checked(
         resource=resource,
         auth_methods=_scopes(found.get("token_endpoint_auth_methods_supported")) or (),
         offline="offline_access" in supported,
+        device_endpoint=device,
+        knows_documents=found.get("client_id_metadata_document_supported") is True,
         answers_with_issuer=found.get("authorization_response_iss_parameter_supported") is True,
     )
 
 
-_ENDPOINTS = ("authorization_endpoint", "token_endpoint", "registration_endpoint")
+_ENDPOINTS = (
+    "authorization_endpoint",
+    "token_endpoint",
+    "registration_endpoint",
+    "device_authorization_endpoint",
+)
 
 
-def _endpoint(found: Mapping[str, Any], name: str, issuer: str, server_url: str) -> str:
+def checked_endpoint(found: Mapping[str, Any], name: str, issuer: str, server_url: str) -> str:
     """An address that may be asked or shown in a browser. Codes and tokens go over TLS, but for servers that are asked
-    without it as it is, and for this machine."""
+    without it as it is, and for this machine. Raises `AuthenticationFailed`."""
     url = found.get(name)
     if url is None:
         return ""

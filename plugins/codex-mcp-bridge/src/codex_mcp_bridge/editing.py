@@ -47,7 +47,7 @@ def run_add(invocation: Invocation, given: Mapping[str, Any]) -> int:
         config=data,
         servers=server_configs(data),
     )
-    return offer_login(known, name)
+    return offer_login(known, name, given["oauth_client_registration"])
 
 
 def run_remove(invocation: Invocation, given: Mapping[str, Any]) -> int:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from .chatter import Chatter
 from .link import MAX_MESSAGE_BYTES, Tail
 
 if TYPE_CHECKING:
@@ -26,10 +27,11 @@ class TooLarge(Exception):
 
 class Frames:
     """Splits what a program writes into messages. Lines that are none go to `tail`; of a message that is too large
-    nothing is kept, and its request gets an error for an answer."""
+    nothing is kept, and its request gets an error for an answer. Notifications go by way of `chatter`."""
 
-    def __init__(self, tail: Tail, max_bytes: int = MAX_MESSAGE_BYTES) -> None:
+    def __init__(self, tail: Tail, max_bytes: int = MAX_MESSAGE_BYTES, chatter: Chatter | None = None) -> None:
         self._tail, self._max_bytes = tail, max_bytes
+        self._chatter = chatter or Chatter()
         self._chunks: list[bytes] = []
         self._size_bytes = 0
         self._head, self._last = b"", b""
@@ -37,12 +39,12 @@ class Frames:
     def feed(self, data: bytes) -> Iterator[SessionMessage]:
         """The messages that are complete with this. Raises `TooLarge`."""
         start = 0
+        self._chatter.begin()
         while (end := data.find(b"\n", start)) >= 0:
             self._add(data[start:end])
-            message = self._line()
-            if message is not None:
-                yield message
+            yield from self._line()
             start = end + 1
+        yield from self._released()
         if start < len(data):
             self._add(data[start:])
 
@@ -56,7 +58,25 @@ class Frames:
             self._chunks = []
         self._last = (self._last + chunk)[-_EDGE_BYTES:]
 
-    def _line(self) -> SessionMessage | None:
+    def _line(self) -> Iterator[SessionMessage]:
+        """The message of a line that is complete, behind what was held back before it."""
+        if self._size_bytes <= self._max_bytes:
+            self._chunks = [b"".join(self._chunks)]
+            if self._chatter.takes(self._chunks[0]):
+                self._size_bytes, self._chunks = 0, []
+                return
+        yield from self._released()
+        message = self._complete()
+        if message is not None:
+            yield message
+
+    def _released(self) -> Iterator[SessionMessage]:
+        for line in self._chatter.released():
+            message = self._parsed(line)
+            if message is not None:
+                yield message
+
+    def _complete(self) -> SessionMessage | None:
         size_bytes, self._size_bytes = self._size_bytes, 0
         line, self._chunks = b"".join(self._chunks), []
         head, last, self._head, self._last = self._head, self._last, b"", b""

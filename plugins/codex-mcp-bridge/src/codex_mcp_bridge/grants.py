@@ -1,4 +1,5 @@
-"""The three questions to an authorization server: who am I (registration), a code for tokens, new tokens for old."""
+"""The questions to an authorization server: who am I (registration), a code for tokens, new tokens for old; and, for a
+device without a browser, a code for the person."""
 
 from __future__ import annotations
 
@@ -9,13 +10,18 @@ from urllib.parse import quote
 
 from codex_plugin_sdk import AuthenticationFailed, Value, field, value
 
-from .discovery import AuthorizationServer, reason_of, shown
+from .discovery import AuthorizationServer, checked_endpoint, reason_of, shown
 
 if TYPE_CHECKING:
     import httpx2
 
 CLIENT_NAME = "Codex"
 _GRANTS = ["authorization_code", "refresh_token"]
+_DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+_DEVICE_EXPIRES_S, _DEVICE_INTERVAL_S = 900.0, 5.0
+"""Where the server does not say."""
+_LONGEST_EXPIRES_S, _LONGEST_INTERVAL_S = 1800.0, 60.0
+_USER_CODE_CHARS = 64
 
 
 @value
@@ -37,6 +43,19 @@ class Tokens(Value):
     scopes: tuple[str, ...] | None = None
 
 
+@value
+class DeviceCode(Value):
+    """What a device asks with, and what its user enters at `verification_url`; `complete_url` holds the code already.
+    The three are fit for a terminal."""
+
+    device_code: str = field(repr=False)
+    user_code: str = field(repr=False)
+    verification_url: str
+    complete_url: str = field(default="", repr=False)
+    expires_s: float = _DEVICE_EXPIRES_S
+    interval_s: float = _DEVICE_INTERVAL_S
+
+
 class Refused(AuthenticationFailed):
     """The authorization server said no; `error` is its word for why (`invalid_grant`)."""
 
@@ -50,9 +69,10 @@ class NotNow(AuthenticationFailed):
 
 
 async def register(
-    client: httpx2.AsyncClient, server: AuthorizationServer, redirect_uri: str, scopes: tuple[str, ...]
+    client: httpx2.AsyncClient, server: AuthorizationServer, redirect_uri: str | None, scopes: tuple[str, ...]
 ) -> Client:
-    """Introduce ourselves (RFC 7591). Raises `AuthenticationFailed`."""
+    """Introduce ourselves (RFC 7591); as a device where there is no way back from a browser. Raises
+    `AuthenticationFailed`."""
     if not server.registration_endpoint:
         raise AuthenticationFailed(
             f"The authorization server {shown(server.issuer)} does not register clients by itself.",
@@ -61,9 +81,9 @@ async def register(
     public = not server.auth_methods or "none" in server.auth_methods
     wanted: dict[str, Any] = {
         "client_name": CLIENT_NAME,
-        "redirect_uris": [redirect_uri],
-        "grant_types": _GRANTS,
-        "response_types": ["code"],
+        "redirect_uris": [redirect_uri] if redirect_uri else [],
+        "grant_types": _GRANTS if redirect_uri else [_DEVICE_GRANT, "refresh_token"],
+        "response_types": ["code"] if redirect_uri else [],
         "token_endpoint_auth_method": "none" if public else _secret_method(server),
         "application_type": "native",
     }
@@ -94,15 +114,41 @@ async def renew(client: httpx2.AsyncClient, endpoint: str, who: Client, refresh_
     return await _tokens(client, endpoint, who, form, resource)
 
 
+async def ask_device(
+    client: httpx2.AsyncClient, server: AuthorizationServer, who: Client, scopes: tuple[str, ...], server_url: str
+) -> DeviceCode:
+    """Codes for a device and its user. Raises `AuthenticationFailed`, also for an address that must not be shown."""
+    form = {"client_id": who.client_id}
+    form |= {"scope": " ".join(scopes)} if scopes else {}
+    form |= {"resource": server.resource} if server.resource else {}
+    headers = _proof(who, form)
+    found = await _answer(client, server.device_endpoint, "give a code", data=form, headers=headers)
+    code, entered = found.get("device_code"), found.get("user_code")
+    url = checked_endpoint(found, "verification_uri", server.issuer, server_url)
+    if not (isinstance(code, str) and code and isinstance(entered, str) and entered and url):
+        raise AuthenticationFailed(f"{shown(server.device_endpoint)} answered without a code or an address for it.")
+    return DeviceCode(
+        device_code=code,
+        user_code=shown(entered[:_USER_CODE_CHARS]),
+        verification_url=url,
+        complete_url=checked_endpoint(found, "verification_uri_complete", server.issuer, server_url),
+        expires_s=_seconds(found.get("expires_in"), _DEVICE_EXPIRES_S, _LONGEST_EXPIRES_S),
+        interval_s=_seconds(found.get("interval"), _DEVICE_INTERVAL_S, _LONGEST_INTERVAL_S),
+    )
+
+
+async def poll_device(client: httpx2.AsyncClient, server: AuthorizationServer, who: Client, device_code: str) -> Tokens:
+    """Tokens for a device's code. Raises `Refused` (whose `error` is `authorization_pending` while the user has not
+    been there) and `NotNow`."""
+    form = {"grant_type": _DEVICE_GRANT, "device_code": device_code}
+    return await _tokens(client, server.token_endpoint, who, form, server.resource)
+
+
 async def _tokens(
     client: httpx2.AsyncClient, endpoint: str, who: Client, form: dict[str, str], resource: str
 ) -> Tokens:
-    headers: dict[str, str] = {}
     form |= {"client_id": who.client_id} | ({"resource": resource} if resource else {})
-    if who.client_secret and who.auth_method == "client_secret_post":
-        form["client_secret"] = who.client_secret
-    elif who.client_secret:
-        headers["Authorization"] = _basic(who)
+    headers = _proof(who, form)
     found = await _answer(client, endpoint, "give tokens", data=form, headers=headers)
     access, refresh, scope = (found.get(name) for name in ("access_token", "refresh_token", "scope"))
     kind = found.get("token_type", "Bearer")
@@ -148,6 +194,14 @@ def _secret_method(server: AuthorizationServer) -> str:
     return known[0]
 
 
+def _proof(who: Client, form: dict[str, str]) -> dict[str, str]:
+    """The headers that prove who we are; where that is wanted in the form, it is added there."""
+    if who.client_secret and who.auth_method == "client_secret_post":
+        form["client_secret"] = who.client_secret
+        return {}
+    return {"Authorization": _basic(who)} if who.client_secret else {}
+
+
 def _basic(who: Client) -> str:
     from base64 import b64encode
 
@@ -162,6 +216,12 @@ def _expiry(seconds: object) -> int | None:
         return int((time.time() + float(seconds)) * 1000)
     except (ValueError, OverflowError):
         return None
+
+
+def _seconds(found: object, usual: float, longest: float) -> float:
+    if isinstance(found, bool) or not isinstance(found, int | float) or not found > 0:
+        return usual
+    return min(max(1.0, float(found)), longest)
 
 
 def _is_sendable(token: str) -> bool:

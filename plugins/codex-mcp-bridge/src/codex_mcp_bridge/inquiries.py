@@ -14,6 +14,7 @@ from .prompts import Prompts
 from .server import Server
 from .servers import Servers
 from .sign_in import SignIns
+from .slash import SlashPrompts
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -37,6 +38,7 @@ class Inquiries:
     ) -> None:
         self._servers, self._setup, self._configs = servers, setup, configs
         prompts = Prompts(servers, self._server)
+        slash = SlashPrompts(servers, prompts, setup)
         sign_ins = SignIns(self._server, setup, tasks)
         self._methods: Mapping[str, Callable[[Mapping[str, Any]], Awaitable[Any]]] = {
             "mcpServerStatus/list": self._status,
@@ -47,6 +49,8 @@ class Inquiries:
             "config/mcpServer/reload": self._reload,
             "mcpServer/prompts/list": prompts.listed,
             "mcpServer/prompts/get": prompts.filled,
+            "slashCommands/list": slash.listed,
+            "slashCommands/expand": slash.expanded,
         }
 
     async def answer(self, method: str, params: Mapping[str, Any]) -> Any:

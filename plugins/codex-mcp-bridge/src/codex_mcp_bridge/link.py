@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from .chatter import Chatter
 from .mending import Mending
 from .safe_text import shown
 
@@ -28,7 +29,8 @@ class Link:
 
     `closed` is set as soon as nothing will come any more, `put_away` when nothing of it is left; `expired` is true
     once the server has said that it does not know the session any more. `why` says what is known of the end, `note`
-    of the last refusal, "" if nothing. `mending` says what becomes of tools that are defined wrongly.
+    of the last refusal, "" if nothing. `mending` says what becomes of tools that are defined wrongly, `chatter`
+    of notifications.
     """
 
     def __init__(self, read: Any, write: Any, tail: Tail | None = None) -> None:
@@ -36,7 +38,8 @@ class Link:
         self.tail = tail or Tail()
         self.closed = anyio.Event()
         self.put_away = anyio.Event()
-        self.mending = Mending()
+        self.chatter = Chatter()
+        self.mending = Mending(self.chatter)
         self.expired = False
         self.why = self.note = ""
 

@@ -170,7 +170,26 @@ def _lines(known: Known, config: ServerConfig) -> Iterable[tuple[str, str]]:
             yield name, f"{seconds:g}"
     if table.get("default_tools_approval_mode") is not None:
         yield "default_tools_approval_mode", config.default_tools_approval_mode
+    yield from ((name, _plain(text)) for name, text in _more(config))
     yield "remove", f"codex mcp remove {config.name}"
+
+
+def _more(config: ServerConfig) -> Iterable[tuple[str, str]]:
+    """What is set and does not stand in every table."""
+    if config.required:
+        yield "required", "true"
+    if config.sandbox:
+        yield "sandbox", "true"
+    if config.supports_parallel_tool_calls:
+        yield "supports_parallel_tool_calls", "true"
+    for tool, mode in sorted(config.tool_approvals.items()):
+        yield f"tools.{tool}.approval_mode", mode
+    if config.scopes is not None:
+        yield "scopes", ", ".join(config.scopes) or "[]"
+    if config.oauth_resource:
+        yield "oauth_resource", config.oauth_resource
+    for name, given in sorted(config.oauth.items()):
+        yield f"oauth.{name}", _MASK if name == "client_secret" else str(given)
 
 
 def _address_lines(config: ServerConfig) -> Iterable[tuple[str, str]]:

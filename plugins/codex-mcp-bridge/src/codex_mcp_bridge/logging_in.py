@@ -32,19 +32,18 @@ def run_login(invocation: Invocation, given: Mapping[str, Any]) -> int:
     config = known.server(given["name"])
     if not config.url:
         raise UserError("OAuth login is only supported for streamable HTTP servers.")
-    if given["oauth_client_registration"] == "cimd":
-        raise UserError(
-            "Clients that are known by a document of theirs (cimd) are not available in this build.",
-            hint="leave the option out, or register a client by hand: codex mcp add --oauth-client-id ID",
-        )
+    if given["device"] and given["no_browser"]:
+        import click
+
+        raise click.UsageError("--device and --no-browser exclude each other")
     scopes = scope_words(given["scopes"]) if given["scopes"] is not None else None
     with _for_the_person():
-        anyio.run(_log_in, known, config, scopes, given["no_browser"])
+        anyio.run(_log_in, known, config, scopes, given)
     _say(f"Successfully logged in to MCP server '{config.name}'.")
     return ExitCode.OK
 
 
-def offer_login(known: Known, name: str) -> int:
+def offer_login(known: Known, name: str, registration: str) -> int:
     """After a server was added: log in where it asks for it; returns the exit code. Raises `UserError`."""
     import anyio
 
@@ -56,7 +55,7 @@ def offer_login(known: Known, name: str) -> int:
     if status == "not_logged_in":
         _say("Detected OAuth support. Starting OAuth flow…")
         with _for_the_person():
-            anyio.run(_log_in, known, config, None, False)
+            anyio.run(_log_in, known, config, None, {"oauth_client_registration": registration})
         _say("Successfully logged in.")
     elif status == "unknown":
         _say(f"MCP server may or may not require login. Run `codex mcp login {name}` to login.")
@@ -90,27 +89,50 @@ def _for_the_person() -> Iterator[None]:
         raise UserError(error.message, hint=error.hint) from error
 
 
-async def _log_in(known: Known, config: ServerConfig, scopes: Sequence[str] | None, no_browser: bool) -> None:
+async def _log_in(known: Known, config: ServerConfig, scopes: Sequence[str] | None, given: Mapping[str, Any]) -> None:
     """Log in; once more without scopes where the server does not take those that it announces itself."""
     from .grants import Refused
 
+    log_in = _by_device if given.get("device") else _by_browser
     try:
-        await _log_in_with(known, config, scopes, no_browser, discovered=True)
+        await log_in(known, config, scopes, given, discovered=True)
     except Refused as error:
         if error.error != "invalid_scope" or scopes is not None or config.scopes is not None:
             raise
         _say("OAuth provider rejected discovered scopes. Retrying without scopes…")
-        await _log_in_with(known, config, None, no_browser, discovered=False)
+        await log_in(known, config, None, given, discovered=False)
 
 
-async def _log_in_with(
-    known: Known, config: ServerConfig, scopes: Sequence[str] | None, no_browser: bool, *, discovered: bool
+async def _by_device(
+    known: Known, config: ServerConfig, scopes: Sequence[str] | None, given: Mapping[str, Any], *, discovered: bool
+) -> None:
+    from .device import start_device_login
+
+    registration = given["oauth_client_registration"]
+    async with start_device_login(
+        config, known, scopes=scopes, discovered_scopes=discovered, registration=registration
+    ) as pending:
+        _say(f"To authorize `{config.name}`, open this URL in a browser on any machine:\n{pending.verification_url}\n")
+        _say(f"and enter the code there:\n{pending.user_code}\n")
+        if pending.complete_url:
+            _say(f"The same URL with the code in it:\n{pending.complete_url}\n")
+        _say(f"The code is good for {pending.expires_s / 60:.0f} minutes. Give it to nobody; this program waits.")
+        await pending.completed()
+        for notice in pending.notices:
+            sys.stderr.write(f"warning: {notice}\n")
+
+
+async def _by_browser(
+    known: Known, config: ServerConfig, scopes: Sequence[str] | None, given: Mapping[str, Any], *, discovered: bool
 ) -> None:
     import anyio
 
     from .oauth import start_login
 
-    async with start_login(config, known, scopes=scopes, discovered_scopes=discovered) as pending:
+    no_browser, registration = given.get("no_browser", False), given["oauth_client_registration"]
+    async with start_login(
+        config, known, scopes=scopes, discovered_scopes=discovered, registration=registration
+    ) as pending:
         _say(f"Authorize `{config.name}` by opening this URL in your browser:\n{pending.authorization_url}\n")
         if no_browser:
             _say("After signing in, copy the full URL from your browser's address bar and paste it here.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from anyio.abc import ObjectReceiveStream
 
+from .chatter import HEARD, Chatter
 from .safe_text import shown
 
 if TYPE_CHECKING:
@@ -19,10 +20,12 @@ _MAX_NAMED = 10
 
 
 class Mending:
-    """What is done to the answers of one session. Nothing, until it is `wanted`."""
+    """What is done to the answers of one session. Nothing, until it is `wanted`. What nobody listens to is left to
+    `chatter`."""
 
-    def __init__(self) -> None:
+    def __init__(self, chatter: Chatter | None = None) -> None:
         self.wanted = False
+        self.chatter = chatter or Chatter()
         self._left_out: dict[str, None] = {}
 
     def of(self, messages: Any) -> ObjectReceiveStream[Message]:
@@ -62,6 +65,9 @@ class _Mended(ObjectReceiveStream["Message"]):
     async def receive(self) -> Message:
         """The next message. Raises as the stream beneath does."""
         message: Message = await self._messages.receive()
+        while not isinstance(message, Exception) and _is_idle(message.message):
+            self._mending.chatter.pass_over()
+            message = await self._messages.receive()
         result = None if isinstance(message, Exception) else getattr(message.message, "result", None)
         if self._mending.wanted and isinstance(result, dict) and isinstance(result.get("tools"), list):
             result["tools"] = self._mending.tools(result["tools"])
@@ -70,6 +76,12 @@ class _Mended(ObjectReceiveStream["Message"]):
     async def aclose(self) -> None:
         """Close the stream beneath."""
         await self._messages.aclose()
+
+
+def _is_idle(message: Any) -> bool:
+    """Whether it is a notification that nobody listens to."""
+    method = getattr(message, "method", None)
+    return method is not None and getattr(message, "id", None) is None and method not in HEARD
 
 
 def _with_type(tool: Any) -> Any:

@@ -138,29 +138,45 @@ class PendingLogin:
 
 @asynccontextmanager
 async def start_login(
-    config: OAuthServer, setup: OAuthSetup, *, scopes: Sequence[str] | None = None, discovered_scopes: bool = True
+    config: OAuthServer,
+    setup: OAuthSetup,
+    *,
+    scopes: Sequence[str] | None = None,
+    discovered_scopes: bool = True,
+    registration: str = "auto",
 ) -> AsyncIterator[PendingLogin]:
     """Find out where to log in, introduce ourselves and listen for the browser, as long as the block is open.
 
     `scopes` count before those of the configuration, and those before the ones the server names, which
-    `discovered_scopes` can leave out. Raises `UserError` where there is nothing to log in to, and
-    `AuthenticationFailed`.
+    `discovered_scopes` can leave out; `registration` says how we are known (see `clients`). Raises `UserError` where
+    there is nothing to log in to, and `AuthenticationFailed`.
     """
     import anyio
 
     from .callback import Callback
+    from .clients import DOCUMENT_CALLBACK, chosen_client, document_url
     from .discovery import http_client
     from .logins import LoginStore, store_setting
 
     store = LoginStore(setup.codex_home, store_setting(setup.config))
     address = _address(config, setup)
     async with http_client() as client:
-        server = await _server(client, config, setup)
-        wanted = _scopes(config, server, scopes, discovered_scopes)
+        server = await login_server(client, config, setup)
+        if not server.authorization_endpoint:
+            raise UserError(
+                f"The authorization server {server.issuer} has logins only for devices without a browser.",
+                hint=f"codex mcp login {config.name} --device",
+            )
+        wanted = wanted_scopes(config, server, scopes, discovered_scopes)
+        document = document_url(config, setup, server, registration)
+        if document:  # which names the address, so that it cannot be one for this server alone
+            address = _address(config, setup, str(setup.config.get("mcp_oauth_callback_url") or DOCUMENT_CALLBACK))
         listener, port = await _listen(address)
         async with listener:
             redirect_uri = address.at(port)
-            who = await _client(client, config, server, redirect_uri, wanted)
+            who = await chosen_client(
+                client, config, server, document=document, redirect_uri=redirect_uri, scopes=wanted
+            )
             question = _Question(client, config, server, who, redirect_uri=redirect_uri, scopes=wanted)
             callback = Callback(address, question.state, server)
             problem: Exception | None = None
@@ -230,26 +246,33 @@ class _Question:
 
     def login(self, tokens: Tokens) -> Login:
         """What is kept."""
-        from .logins import Login
-
-        return Login(
-            server_name=self.config.name,
-            server_url=self.config.url,
-            client_id=self._who.client_id,
-            client_secret=self._who.client_secret,
-            auth_method=self._who.auth_method,
-            access_token=tokens.access_token,
-            refresh_token=tokens.refresh_token,
-            expires_at_ms=tokens.expires_at_ms,
-            scopes=self._scopes if tokens.scopes is None else tokens.scopes,
-            issuer=self._server.issuer,
-            token_endpoint=self._server.token_endpoint,
-            resource=self._server.resource,
-        )
+        return finished_login(self.config, self._server, self._who, tokens, self._scopes)
 
 
-def _address(config: OAuthServer, setup: OAuthSetup) -> Address:
-    """Where the browser is sent back to. Raises `UserError`."""
+def finished_login(
+    config: OAuthServer, server: AuthorizationServer, who: Client, tokens: Tokens, scopes: tuple[str, ...]
+) -> Login:
+    """What is kept of a login; `scopes` are those that were asked for."""
+    from .logins import Login
+
+    return Login(
+        server_name=config.name,
+        server_url=config.url,
+        client_id=who.client_id,
+        client_secret=who.client_secret,
+        auth_method=who.auth_method,
+        access_token=tokens.access_token,
+        refresh_token=tokens.refresh_token,
+        expires_at_ms=tokens.expires_at_ms,
+        scopes=scopes if tokens.scopes is None else tokens.scopes,
+        issuer=server.issuer,
+        token_endpoint=server.token_endpoint,
+        resource=server.resource,
+    )
+
+
+def _address(config: OAuthServer, setup: OAuthSetup, fixed: str | None = None) -> Address:
+    """Where the browser is sent back to; `fixed` is an address that is known at the server. Raises `UserError`."""
     from .callback import callback_address
 
     port, url = setup.config.get("mcp_oauth_callback_port"), setup.config.get("mcp_oauth_callback_url")
@@ -257,13 +280,13 @@ def _address(config: OAuthServer, setup: OAuthSetup) -> Address:
         raise ConfigError(f"mcp_oauth_callback_port must be a port between 1 and 65535, not {port!r}")
     if url is not None and not isinstance(url, str):
         raise ConfigError("mcp_oauth_callback_url must be a string")
-    registered = config.oauth.get("callback_url")
+    registered = fixed or config.oauth.get("callback_url")
     return callback_address(
         config.url, port=port, url=url, registered=registered if isinstance(registered, str) else None
     )
 
 
-async def _server(client: httpx2.AsyncClient, config: OAuthServer, setup: OAuthSetup) -> AuthorizationServer:
+async def login_server(client: httpx2.AsyncClient, config: OAuthServer, setup: OAuthSetup) -> AuthorizationServer:
     """The authorization server. Raises `UserError` if there is none."""
     from .discovery import discover
 
@@ -277,33 +300,16 @@ async def _server(client: httpx2.AsyncClient, config: OAuthServer, setup: OAuthS
     return found.replace(resource=config.oauth_resource) if config.oauth_resource else found
 
 
-def _scopes(
+def wanted_scopes(
     config: OAuthServer, server: AuthorizationServer, given: Sequence[str] | None, discovered: bool
 ) -> tuple[str, ...]:
+    """What to ask for: `given`, else what is configured, else what is `discovered`."""
     wanted = tuple(given) if given is not None else config.scopes
     if wanted is None:
         wanted = (server.scopes or ()) if discovered else ()
     if wanted and server.offline and "offline_access" not in wanted:
         return (*wanted, "offline_access")  # else there may be nothing to renew a token with
     return wanted
-
-
-async def _client(
-    client: httpx2.AsyncClient,
-    config: OAuthServer,
-    server: AuthorizationServer,
-    redirect_uri: str,
-    scopes: tuple[str, ...],
-) -> Client:
-    """The one that was registered by hand, else a new one for this address."""
-    from .grants import Client, register
-
-    client_id, secret = config.oauth.get("client_id"), config.oauth.get("client_secret")
-    if not isinstance(client_id, str) or not client_id:
-        return await register(client, server, redirect_uri, scopes)
-    basic = not server.auth_methods or "client_secret_basic" in server.auth_methods
-    method = "" if not secret else "client_secret_basic" if basic else "client_secret_post"
-    return Client(client_id=client_id, client_secret=secret if isinstance(secret, str) else "", auth_method=method)
 
 
 async def _listen(address: Address) -> tuple[Listener[SocketStream], int]:

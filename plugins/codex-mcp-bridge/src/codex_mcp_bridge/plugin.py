@@ -21,7 +21,11 @@ def codex_tool_sources() -> Iterable[ToolSourceSpec]:
 
 def _open(setup: ToolSourceSetup) -> ToolSource | None:
     if not setup.servers and not setup.tools.config.get("mcp_servers"):
-        return None
+        if not setup.answers_questions:
+            return None  # one turn, and nobody who could have servers reloaded
+        from .dormant import DormantBridge
+
+        return DormantBridge(setup)
     import time
 
     began_s = time.monotonic()

@@ -29,18 +29,22 @@ class Prompts:
     async def listed(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The prompts of all servers, by the servers' names; one that cannot tell them has none. Waits until the starts
         of all have ended."""
-        found: dict[str, list[dict[str, Any]]] = {}
+        found = await self.by_server()
+        return {"data": [{"server": name, **_plain(prompt)} for name in sorted(found) for prompt in found[name]]}
+
+    async def by_server(self) -> dict[str, tuple[mcp.types.Prompt, ...]]:
+        """As `listed`, in the library's types."""
+        found: dict[str, tuple[mcp.types.Prompt, ...]] = {}
 
         async def ask(server: Server) -> None:
             await self._servers.settled([server])
-            if server.status == "ready" and server.capabilities and server.capabilities.prompts is not None:
-                found[server.name] = await _prompts(server)
+            found[server.name] = await prompts_of(server)
 
         async with anyio.create_task_group() as tasks:
             for server in self._servers.values():
                 if server.config.enabled:
                     tasks.start_soon(ask, server)
-        return {"data": [entry for name in sorted(found) for entry in found[name]]}
+        return found
 
     async def filled(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """A prompt with its arguments: its messages, and `text`, what is to be sent for it. Raises `UserError`."""
@@ -48,24 +52,32 @@ class Prompts:
         if not isinstance(name, str) or not isinstance(arguments, Mapping):
             raise UserError("a prompt has a name, and its arguments are an object")
         result = await server.get_prompt(name, {str(key): str(given) for key, given in arguments.items()})
-        messages = [message.model_dump(mode="json", by_alias=True, exclude_none=True) for message in result.messages]
+        messages = list(map(_plain, result.messages))
         return {"description": result.description, "messages": messages, "text": _text(result.messages)}
 
 
-async def _prompts(server: Server) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
+async def prompts_of(server: Server) -> tuple[mcp.types.Prompt, ...]:
+    """The prompts of a server; none where it is not there or cannot tell them. Two of one name count once."""
+    if server.status != "ready" or server.capabilities is None or server.capabilities.prompts is None:
+        return ()
+    found: dict[str, mcp.types.Prompt] = {}
     cursor: str | None = None
     for _ in range(MAX_PAGES):
         try:
             page = await server.list_prompts(cursor)
         except ToolFailed:
             break
-        plain = (prompt.model_dump(mode="json", by_alias=True, exclude_none=True) for prompt in page.prompts)
-        found += ({"server": server.name, **prompt} for prompt in plain)
+        for prompt in page.prompts[: MAX_PROMPTS - len(found)]:
+            found.setdefault(prompt.name, prompt)
         cursor = page.next_cursor
         if not cursor or len(found) >= MAX_PROMPTS:
             break
-    return found[:MAX_PROMPTS]
+    return tuple(found.values())
+
+
+def _plain(found: Any) -> dict[str, Any]:
+    plain: dict[str, Any] = found.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return plain
 
 
 def _text(messages: Sequence[mcp.types.PromptMessage]) -> str:

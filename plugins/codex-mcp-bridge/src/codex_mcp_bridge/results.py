@@ -50,7 +50,7 @@ class Rendering:
         for block in result.content[:MAX_BLOCKS]:
             # Structured content says the same as the texts, which are there for clients that do not know it.
             if structured is None or block.type != "text":
-                self._block(block, texts, images)
+                self.block(block, texts, images)
         if len(result.content) > MAX_BLOCKS:
             texts.append(f"[{len(result.content) - MAX_BLOCKS:,} more blocks were left out]")
         text = self.bounded("\n".join(texts))
@@ -70,7 +70,8 @@ class Rendering:
         note = f"[Truncated: the whole output of {len(text):,} characters: {where}]"
         return f"{shown(text[:half])}…{cut:,} tokens truncated…{shown(text[-half:])}\n{note}"
 
-    def _block(self, block: ContentBlock, texts: list[str], images: list[ContentPart]) -> None:
+    def block(self, block: ContentBlock, texts: list[str], images: list[ContentPart]) -> None:
+        """Add what the model is to read of one part; neither cut nor escaped."""
         match block.type:
             case "text":
                 texts.append(block.text)

@@ -177,7 +177,7 @@ class Server:
         forgotten = self.needs_login = False
         try:
             async with self._open() as link:
-                self._link = link
+                self._link, link.chatter.flooded = link, self._on_flood
                 error = await self._talk(link, start)
             forgotten = link.expired
         except Exception as problem:  # noqa: BLE001 - whatever a server does to us is its own failure
@@ -234,6 +234,12 @@ class Server:
             else:
                 self._changed()
             await anyio.sleep(REREAD_PAUSE_S)  # whoever says it a thousand times is asked once
+
+    def _on_flood(self) -> None:
+        self._warn(
+            f"the MCP server {self.name} sends a flood of notifications (logs, progress): those that nobody needs are "
+            "passed over"
+        )
 
     def _on_stale(self) -> None:
         self._stale.set()

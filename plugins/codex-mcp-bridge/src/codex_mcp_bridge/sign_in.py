@@ -70,7 +70,12 @@ class SignIns:
 
         try:
             with sign_in.scope:
-                async with start_login(server.config, self._setup.tools, scopes=params.get("scopes")) as pending:
+                async with start_login(
+                    server.config,
+                    self._setup.tools,
+                    scopes=params.get("scopes"),
+                    registration=params.get("clientRegistration") or "auto",
+                ) as pending:
                     sign_in.url = pending.authorization_url
                     sign_in.offered.set()
                     await pending.completed(params.get("timeoutSecs") or TIMEOUT_S)

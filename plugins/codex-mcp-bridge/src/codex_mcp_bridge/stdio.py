@@ -128,7 +128,7 @@ class _Pipes:
 
     async def read(self) -> None:
         """Take messages until the output ends."""
-        frames = Frames(self._link.tail)
+        frames = Frames(self._link.tail, chatter=self._link.chatter)
         with self._incoming:
             try:
                 while data := await self._process.read(_READ_BYTES):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from codex_plugin_sdk import ExitCode, ToolFailed, UserError
@@ -52,9 +53,8 @@ def run_test(invocation: Invocation, given: Mapping[str, Any]) -> int:
             f"The MCP server {config.name} runs in the sandbox of a session, which a test has not.",
             hint=f"use it in a session: codex exec 'call a tool of {config.name}'",
         )
-    factories = {name: found.spec.factory for name, found in invocation.plugins.mcp_servers((config.name,)).items()}
     began = time.monotonic()
-    server, error = anyio.run(_connect, config, _setup(known, factories))
+    server, error = anyio.run(_connect, config, session_setup(invocation, known, (config.name,)))
     took_s = time.monotonic() - began
     report = _report(server, error, took_s)
     if given["as_json"]:
@@ -67,7 +67,14 @@ def run_test(invocation: Invocation, given: Mapping[str, Any]) -> int:
 
 
 async def _connect(config: ServerConfig, setup: ToolSourceSetup) -> tuple[Server, str]:
-    """Start it, and end it again; the server as it was, and what went wrong."""
+    async with tried(config, setup) as (server, error):
+        pass
+    return server, error
+
+
+@asynccontextmanager
+async def tried(config: ServerConfig, setup: ToolSourceSetup) -> AsyncIterator[tuple[Server, str]]:
+    """A server that is started for the block and ended again, and what went wrong, "" if nothing."""
     import anyio
 
     from .server import Server
@@ -80,13 +87,15 @@ async def _connect(config: ServerConfig, setup: ToolSourceSetup) -> tuple[Server
             await server.connected()
         except ToolFailed as problem:
             error = server.error or problem.message
+        yield server, error
         tasks.cancel_scope.cancel()
-    return server, error
 
 
-def _setup(known: Known, factories: Mapping[str, Any]) -> ToolSourceSetup:
+def session_setup(invocation: Invocation, known: Known, names: Sequence[str]) -> ToolSourceSetup:
+    """What those servers are started with, where there is no session."""
     from codex_plugin_sdk import ToolSetup, ToolSourceSetup, new_thread_id
 
+    factories = {name: found.spec.factory for name, found in invocation.plugins.mcp_servers(names).items()}
     tools = ToolSetup(
         thread_id=new_thread_id(),
         codex_home=known.codex_home,

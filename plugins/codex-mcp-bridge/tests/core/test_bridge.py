@@ -11,6 +11,7 @@ import pytest
 
 from codex_mcp_bridge import plugin
 from codex_mcp_bridge.bridge import McpBridge
+from codex_mcp_bridge.dormant import DormantBridge
 from codex_plugin_sdk import CodexError, ConfigError, UserError
 
 pytestmark = pytest.mark.anyio
@@ -169,3 +170,19 @@ async def test_another_configuration_is_taken_over(world: Any) -> None:
         assert not any("__old" in name for name in names(made))
         with pytest.raises(ConfigError, match=r"mcp_servers\.bad needs"):
             await made.inquire("config/mcpServer/reload", {"config": {"mcp_servers": {"bad": {}}}})
+
+
+async def test_a_thread_without_a_server_gets_those_that_are_configured_later(world: Any) -> None:
+    made = SPEC.factory(world.setup().replace(answers_questions=True))
+    assert isinstance(made, DormantBridge)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(made.run)
+        await made.ready()
+        assert await made.inquire("config/mcpServer/reload", {"config": {}}) == {}
+        assert list(made.tools()) == []
+        tables = {"s": world.raw(required=True)}
+        with anyio.fail_after(20):
+            assert await made.inquire("config/mcpServer/reload", {"config": {"mcp_servers": tables}}) == {}
+            await made.ready()
+        assert "mcp__s__echo" in [tool.definition.name for tool in made.tools()]
+        tasks.cancel_scope.cancel()

@@ -26,17 +26,19 @@ sys.exit(status)
 """
 
 
-def run_exec(home: Path, tables: str) -> tuple[int, set[str], str, Sequence[str]]:
+def run_exec(
+    home: Path, tables: str, *words: str, stdin: str | None = None
+) -> tuple[int, set[str], str, Sequence[str]]:
     """Exit status, all modules that were imported, all that was printed, and the bodies of the requests."""
     with ScriptedResponsesServer() as server:
         server.play(server.answer(text_message("assistant", "hello", id="msg_1")))
         provider = f'[model_providers.x]\nname="x"\nbase_url="{server.base_url}"\nwire_api="responses"\n'
         (home / "config.toml").write_text(f'model_provider="x"\n{tables}\n{provider}')
         done = subprocess.run(
-            [sys.executable, "-c", PROBE, "exec", "--skip-git-repo-check", "--json", "hi"],
+            [sys.executable, "-c", PROBE, "exec", "--skip-git-repo-check", "--json", *(words or ("hi",))],
             env={**os.environ, "CODEX_HOME": str(home), "NO_PROXY": "*"},
             cwd=home,
-            stdin=subprocess.DEVNULL,
+            **({"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}),
             capture_output=True,
             text=True,
             check=False,
@@ -76,3 +78,29 @@ def test_a_required_server_that_fails_ends_it_without_a_request(tmp_path: Path) 
 def test_a_server_that_hangs_holds_up_neither_the_turn_nor_the_end(tmp_path: Path) -> None:
     status, _, output, bodies = run_exec(tmp_path, table("shed", "quiet"))
     assert (status, len(bodies)) == (0, 1), output
+
+
+def user_texts(body: str) -> list[str]:
+    """The parts of what the user sent."""
+    return [part["text"] for part in json.loads(body)["input"][-1]["content"]]
+
+
+def test_a_prompt_of_a_server_is_sent_in_place_of_its_command(tmp_path: Path) -> None:
+    command = ("/mcp__shed__sum_up", "page='Late fees'")
+    status, _, output, bodies = run_exec(tmp_path, table("shed", "prompts"), " ".join(command), stdin="More.\n")
+    assert status == 0, output
+    assert user_texts(bodies[0]) == ["Sum up Late fees.", "<stdin>\nMore.\n</stdin>"]
+
+
+def test_a_prompt_that_lacks_an_argument_ends_it_without_a_request(tmp_path: Path) -> None:
+    status, _, output, bodies = run_exec(tmp_path, table("shed", "prompts"), "/shed:sum_up")
+    assert (status, bodies) == (1, [])
+    assert "the prompt /shed:sum_up wants page" in output
+    assert "/shed:sum_up page=…" in output
+
+
+def test_a_prompt_waits_for_its_server_no_longer_than_the_start_may_take(tmp_path: Path) -> None:
+    tables = table("shed", "quiet", "startup_timeout_sec = 0.2")
+    status, _, output, bodies = run_exec(tmp_path, tables, "/shed:sum_up all")
+    assert (status, bodies) == (1, [])
+    assert "The MCP server shed is not there: it did not get ready within 0.2 s" in output

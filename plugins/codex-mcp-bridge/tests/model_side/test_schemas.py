@@ -203,7 +203,7 @@ def schemas(*pointers):
 PLAIN, LOOPING = schemas(), schemas("#", "#/$defs/x", "#/properties/a", "#/nowhere", "other.json")
 
 
-@settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much], deadline=None)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much], deadline=None)
 @given(schemas("#/$defs/x"), PLAIN, st.dictionaries(st.sampled_from("abc"), JSON, max_size=3))
 def test_whatever_the_servers_schema_accepts_is_accepted(schema, definition, arguments):
     schema = {**schema, "$defs": {"x": definition}}
@@ -224,7 +224,7 @@ def no_references(schema):
             pending += node.values()
 
 
-@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(LOOPING, LOOPING)
 def test_the_model_gets_an_object_without_references_of_bounded_size(schema, definition):
     try:
@@ -238,7 +238,7 @@ def test_the_model_gets_an_object_without_references_of_bounded_size(schema, def
     assert nodes(found.model) <= 2 * MAX_NODES + MAX_DEPTH
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(JSON)
 def test_any_json_is_either_simplified_or_refused(data):
     try:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import uvicorn
 from mcp.server import MCPServer
@@ -45,6 +45,12 @@ class Faults:
     foreign_resource: bool = False
     rotate: bool = True
     open: bool = False
+    no_browser_logins: bool = False
+    device: list[str] | None = None
+    """What is answered to a device that asks, in order, and then tokens; None: there are no such logins."""
+    device_answer: dict[str, Any] = field(default_factory=dict)
+    document: dict[str, Any] | None = None
+    """What stands at the address that is its `client_id`, as if it had been fetched from there."""
 
 
 @dataclass
@@ -57,6 +63,7 @@ class State:
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     access: dict[str, float] = field(default_factory=dict)
     refresh: dict[str, str] = field(default_factory=dict)
+    devices: dict[str, str] = field(default_factory=dict)
     issued: list[str] = field(default_factory=list)
     asked: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
@@ -96,6 +103,12 @@ async def server_metadata(_: Request) -> Response:
         "code_challenge_methods_supported": ["plain"] if faults.no_s256 else ["S256"],
         "token_endpoint_auth_methods_supported": ["client_secret_basic" if faults.secret_clients else "none"],
     }
+    if faults.no_browser_logins:
+        del found["authorization_endpoint"]
+    if faults.device is not None:
+        found["device_authorization_endpoint"] = f"{STATE.origin}/device"
+    if faults.document is not None:
+        found["client_id_metadata_document_supported"] = True
     if not faults.no_registration:
         found["registration_endpoint"] = f"{STATE.origin}/register"
     return JSONResponse(found)
@@ -117,6 +130,8 @@ async def authorize(request: Request) -> Response:
     """The user is there and agrees at once, or not at all."""
     query = dict(request.query_params)
     STATE.note("authorize", query)
+    if query["client_id"].startswith("https://") and not _is_documented(query):
+        return _refused("invalid_client", "no document says so")
     back: dict[str, str] = {"state": "not-the-state" if STATE.faults.wrong_state else query.get("state", "")}
     if STATE.faults.deny:
         back |= {"error": "access_denied", "error_description": "the user said no"}
@@ -133,6 +148,8 @@ async def token(request: Request) -> Response:
     STATE.note("token", form | {"authorization": request.headers.get("authorization", "")})
     if form.get("grant_type") == "refresh_token":
         return _refreshed(form)
+    if form.get("grant_type") == "urn:ietf:params:oauth:grant-type:device_code":
+        return _polled(form)
     asked = STATE.codes.pop(form.get("code", ""), None)
     if asked is None:
         return _refused("invalid_grant", "no such code")
@@ -156,6 +173,34 @@ def _refreshed(form: dict[str, str]) -> Response:
         return _refused("invalid_grant", "the refresh token is no longer valid")
     scope = STATE.refresh.pop(old) if STATE.faults.rotate else STATE.refresh[old]
     return _granted(scope, secrets.token_urlsafe(24) if STATE.faults.rotate else "")
+
+
+def _is_documented(query: dict[str, str]) -> bool:
+    """Whether the client's document allows the address; the port of this machine's may be any (RFC 8252)."""
+    document, back = STATE.faults.document or {}, urlsplit(query["redirect_uri"])
+    plain = back._replace(netloc=back.hostname or "").geturl()
+    return document.get("client_id") == query["client_id"] and plain in document["redirect_uris"]
+
+
+async def device(request: Request) -> Response:
+    form = dict(await request.form())
+    STATE.note("device", {**form, "authorization": request.headers.get("authorization", "")})
+    code = secrets.token_urlsafe(16)
+    STATE.devices[code] = str(form.get("scope", ""))
+    STATE.issued.append(code)
+    page = f"{STATE.origin}/enter"
+    answer = {"device_code": code, "user_code": "BDWP-HQPK", "verification_uri": page, "expires_in": 600}
+    complete = {"verification_uri_complete": f"{page}?user_code=BDWP-HQPK", "interval": 2}
+    return JSONResponse({**answer, **complete, **STATE.faults.device_answer})
+
+
+def _polled(form: dict[str, str]) -> Response:
+    if form["device_code"] not in STATE.devices:
+        return _refused("invalid_grant", "no such code")
+    word = STATE.faults.device.pop(0) if STATE.faults.device else ""
+    if word == "outage":
+        return Response(status_code=503)
+    return _refused(word, "says the test") if word else _granted(STATE.devices[form["device_code"]], "refresh-1")
 
 
 def _granted(scope: str, refresh: str) -> Response:
@@ -223,6 +268,7 @@ def application() -> Any:
         Route("/.well-known/oauth-authorization-server", server_metadata),
         Route("/register", register, methods=["POST"]),
         Route("/authorize", authorize),
+        Route("/device", device, methods=["POST"]),
         Route("/token", token, methods=["POST"]),
         Route("/control", control, methods=["POST"]),
         Route("/stats", stats),

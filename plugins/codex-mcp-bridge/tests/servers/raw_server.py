@@ -65,6 +65,9 @@ def call(number, name, arguments):
         send({"method": "notifications/acme/unheard_of", "params": {"a": 1}})
         send({"method": "notifications/progress", "params": {"progressToken": 99, "progress": 1}})
         send({"id": 4711, "result": {}})
+    if name == "flood":
+        words = json.dumps({"method": "notifications/message", "params": {"level": "info", "data": "busy"}})
+        sys.stdout.write((words + "\n") * arguments["times"])
     words = {"pid": str(os.getpid()), "environ": json.dumps(dict(os.environ))}.get(name, json.dumps(arguments))
     return send({"id": number, "result": text(words)})
 
@@ -102,7 +105,7 @@ def initialized(number, params):
                 "id": number,
                 "result": {
                     "protocolVersion": params["protocolVersion"],
-                    "capabilities": {"tools": {"listChanged": True}},
+                    "capabilities": {"tools": {"listChanged": True}, **({"prompts": {}} if MODE == "prompts" else {})},
                     "serverInfo": {"name": "raw", "version": "1"},
                     "instructions": "Handle with care.",
                 },
@@ -141,6 +144,13 @@ def main():
                 half = len(TOOLS) // 2
                 part, more = (TOOLS[half:], {}) if page else (TOOLS[:half], {"nextCursor": "1"})
                 send({"id": number, "result": {"tools": list(map(tool, part)), **more}})
+        elif method == "prompts/list" and MODE == "prompts":
+            wanted = [{"name": "page", "description": "The page.", "required": True}]
+            send({"id": number, "result": {"prompts": [{"name": "sum_up", "title": "Sum up", "arguments": wanted}]}})
+        elif method == "prompts/get" and MODE == "prompts":
+            words = f"Sum up {params['arguments']['page']}."
+            messages = [{"role": "user", "content": {"type": "text", "text": words}}]
+            send({"id": number, "result": {"messages": messages}})
         elif method == "tools/call":
             call(number, params["name"], params.get("arguments", {}))
         else:
