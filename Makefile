@@ -35,7 +35,7 @@ demo: $(READY) ## a whole agent session, without key and without internet
 	@$(PY) contrib/demo/run.py $(ARGS)
 
 test: $(DEV) ## all tests
-	$(PY) -m pytest -n $(JOBS) $(ARGS)
+	$(PY) -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
 check: $(DEV) ## ruff, mypy --strict, layers
 	$(PY) -m ruff check
