@@ -1,11 +1,11 @@
-"""Registers `exec_command` and `write_stdin`."""
+"""Registers `exec_command`, `write_stdin` and a feature flag."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from codex_plugin_sdk import ToolSpec, hookimpl
+from codex_plugin_sdk import FeatureSpec, ToolSpec, hookimpl
 
 if TYPE_CHECKING:
     from codex_plugin_sdk import Tool, ToolSetup
@@ -19,6 +19,7 @@ SETTINGS = frozenset(
     }
 )
 """The keys of the configuration that the tools read."""
+PERMISSIONS = "exec_permission_approvals"
 
 
 @hookimpl
@@ -28,6 +29,14 @@ def codex_tools() -> Iterable[ToolSpec]:
     yield ToolSpec(name="write_stdin", factory=_write_stdin)
 
 
+@hookimpl
+def codex_features() -> Iterable[FeatureSpec]:
+    """Codex's own flag for what a command may ask for."""
+    yield FeatureSpec(
+        name=PERMISSIONS, stage="under development", help="Let the model ask for more permissions for one command"
+    )
+
+
 def _exec_command(setup: ToolSetup) -> Tool:
     def make() -> Tool:
         from .exec_command import ExecCommandTool
@@ -35,7 +44,9 @@ def _exec_command(setup: ToolSetup) -> Tool:
 
         return ExecCommandTool(setup, sessions_of(setup))
 
-    if setup.config.keys() & SETTINGS:
+    features = setup.config.get("features")
+    asks = isinstance(features, Mapping) and features.get(PERMISSIONS) is True
+    if asks or setup.config.keys() & SETTINGS:
         return make()  # so that settings that do not fit are told at once
     from codex_plugin_sdk import LateTool
 
