@@ -80,6 +80,26 @@ def test_an_override_without_key_or_equals_is_refused(text):
     assert split_override("a.b=c=d") == ("a.b", "c=d")
 
 
+@pytest.mark.parametrize(
+    ("text", "table"),
+    [
+        ('cost.models."gpt-5.1".input=1', {"cost": {"models": {"gpt-5.1": {"input": 1}}}}),
+        ("a.'b.c' . d=2", {"a": {"b.c": {"d": 2}}}),
+        ("\"a b\"='c=d'", {"a b": "c=d"}),
+        ('"it\'s".x=1', {"it's": {"x": 1}}),
+    ],
+)
+def test_a_part_of_an_override_in_quotes_may_hold_dots(tmp_path, text, table):
+    config = load_config(ConfigSources(codex_home=str(tmp_path), overrides=(split_override(text),)))
+    assert config.data == table
+
+
+@pytest.mark.parametrize("text", ['a."b=1', 'a."b"c=1', "it's=1", '""=1', "a..b=1"])
+def test_an_override_whose_key_is_none_is_refused(tmp_path, text):
+    with pytest.raises(ConfigError, match="is not a key"):
+        load_config(ConfigSources(codex_home=str(tmp_path), overrides=(split_override(text),)))
+
+
 def test_a_broken_file_is_told_with_line_and_column(tmp_path):
     with pytest.raises(ConfigError) as caught:
         _load(tmp_path, 'model = "x"\nbroken = = 1\n')

@@ -209,6 +209,16 @@ def test_what_codex_keeps_beside_an_item_for_itself_is_not_sent():
     assert entry == HistoryEntry.of(say("x"))
 
 
+@pytest.mark.parametrize("place", ["behind", "in front", "within", "named in a text"])
+def test_what_codex_keeps_is_left_out_wherever_it_stands(place):
+    name = "internal_chat_message_metadata_passthrough"
+    kept = {name: {"turn_id": "t", "deep": [{"metadata": {}}]}}
+    item = item_to_dict(say(f'"{name}":{{}}' if place == "named in a text" else "x"))
+    raw = {"in front": {**kept, **item}, "within": {**item, "more": kept}}.get(place, {**item, **kept})
+    (entry,) = read_recorded([line("response_item", raw)]).entries
+    assert orjson.loads(entry.encoded) == ({**item, "more": kept} if place == "within" else item)
+
+
 def test_the_recorded_lines_of_codex_are_read():
     path = Path(__file__).parents[2].parent / "shared" / "protocol" / "rollout_lines.json"
     if not path.exists():

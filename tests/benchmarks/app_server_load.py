@@ -104,7 +104,7 @@ class App:
         self.on: dict[str, Callable[[dict[str, Any]], None]] = {}
         self._number = 0
         self._answers: dict[int, dict[str, Any]] = {}
-        self._rest = b""
+        self._parts: list[bytes] = []
         self._argv = [*program.argv, "app-server"]
         self._to_send: deque[bytes] = deque()
 
@@ -173,10 +173,11 @@ class App:
                 self._take(data)
 
     def _take(self, data: bytes) -> None:
+        self._parts.append(data)
         if b"\n" not in data:
-            self._rest += data
-            return
-        *lines, self._rest = (self._rest + data).split(b"\n") if self._rest else data.split(b"\n")
+            return  # joined once it is whole: a copy for each part of a large answer would be the figure
+        *lines, rest = b"".join(self._parts).split(b"\n")
+        self._parts = [rest] if rest else []
         for line in lines:
             if b'/delta"' in line[:60]:
                 self.deltas = getattr(self, "deltas", 0) + 1

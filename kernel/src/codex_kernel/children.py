@@ -41,6 +41,7 @@ class Children:
                 root_id=self._options.root_id or own,
                 depth=self._options.depth + 1,
                 answers_questions=False,
+                want_deltas=False,
                 meta=wanted.meta,
             )
         )

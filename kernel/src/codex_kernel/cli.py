@@ -23,7 +23,7 @@ WELL_KNOWN = {
     "app-server": ("Serve editors and SDKs over JSON-RPC", "codex-app-server"),
     "sandbox": ("Run a command confined", "codex-sandbox-linux"),
     "mcp": ("Manage MCP servers", "codex-mcp-bridge"),
-    "resume": ("Continue a recorded session", "codex-state-sqlite"),
+    "resume": ("Continue a recorded session", "codex-sessions"),
     "tui": ("The terminal UI", "codex-tui"),
     "completion": ("Print a script that completes codex in your shell", "codex-debug"),
 }

@@ -31,6 +31,7 @@ FLAGS = "the command line"
 APPENDED = ("hooks",)
 """The arrays of this table hold handlers: those of a layer join those of weaker ones, and silence none."""
 _BARE_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
+_PART = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([^."']*?))\s*\.""")
 _TOML_WORDS = frozenset({"true", "false", "inf", "nan"})
 _TYPE_WORDS = {str: "a string", int: "an integer", bool: "true or false", dict: "a table", list: "an array"}
 
@@ -99,7 +100,7 @@ class Config:
     def merge_key(self, key: str, given: Any, origin: str) -> None:
         """Lay one dotted key over what is there."""
         table: Any = given
-        for part in reversed(key.split(".")):
+        for part in reversed(_parts(key)):
             if not part:
                 raise ConfigError(f"{key!r} is not a key", where=origin, hint="write it as table.key=value")
             table = {part: table}
@@ -339,6 +340,14 @@ def split_override(text: str) -> tuple[str, str]:
     if not equals or not key.strip():
         raise ConfigError(f"{text!r} is not KEY=VALUE", where="-c", hint='for instance -c model="gpt-5.5"')
     return key.strip(), raw
+
+
+def _parts(key: str) -> list[str]:
+    """The parts of a dotted key; one in quotes may hold dots. One that is empty says that it is no key."""
+    if '"' not in key and "'" not in key:
+        return key.split(".")
+    parts = ["".join(found) for found in _PART.findall(key + ".")]
+    return [""] if _PART.sub("", key + ".") else parts
 
 
 def parse_value(raw: str) -> Any:

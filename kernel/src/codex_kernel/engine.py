@@ -291,6 +291,7 @@ class Engine:
                 context_window=window,
                 open_child=children.open,
                 depth=options.depth,
+                remember=recorder.remember,
             )
             try:
                 source = offer.spec.factory(setup)
@@ -493,7 +494,11 @@ class OpenedThread:
         from .turn_opening import Opening, open_early
 
         handled = self.state.lifecycle.wants("SessionStart", "UserPromptSubmit")  # by programs, on the event loop
-        self.opening = Opening(op, late=True) if handled or self.state.sources else open_early(self.state, op)
+        if handled or not self.state.sources.immediate:
+            self.opening = Opening(op, late=True)
+            return
+        self.state.offer()
+        self.opening = open_early(self.state, op)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Thread]:
@@ -571,9 +576,9 @@ def select_provider(
 
 def _lines(store: RolloutStore, thread_id: str, options: ThreadOptions) -> Iterator[RolloutLine]:
     """What a thread begins with: a rollout, or the part of it that a fork takes over."""
-    from .resume import cut  # late: most processes begin something new
+    from .resume import cut, told_lines  # late: most processes begin something new
 
-    lines = store.read(thread_id)
+    lines = told_lines(store, thread_id) if options.resume else store.read(thread_id)
     return cut(lines, before_compaction=options.fork_before_compaction, before_turn=options.fork_before_turn)
 
 

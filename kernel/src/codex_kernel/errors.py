@@ -34,6 +34,7 @@ class ExitCode(IntEnum):
     LIMIT = 9
     UNTRUSTED = 10
     BUDGET = 11
+    DIVERGED = 12
     INTERRUPTED = 130
 
 

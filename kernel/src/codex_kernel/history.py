@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+import orjson
+
 from .protocol.ids import new_item_id
 from .protocol.response_items import (
     AnyToolCall,
@@ -13,7 +15,6 @@ from .protocol.response_items import (
     FunctionCall,
     FunctionCallOutput,
     HistoryEntry,
-    Message,
     ResponseItem,
     item_to_dict,
 )
@@ -23,6 +24,10 @@ ABORTED = "aborted by user"
 _CALLS = frozenset({"function_call", "custom_tool_call"})
 _OUTPUTS = frozenset({"function_call_output", "custom_tool_call_output"})
 _KIND = re.compile(rb'"type":\s?"((?:function|custom_tool)_call(?:_output)?)"')
+_FRONT = re.compile(
+    rb'\{"type":"(\w+)",(?:"(?:id|name)":"[^"\\]*+",|"arguments":"(?:[^"\\]++|\\.)*+",)*+(?:"call_id":"([^"\\]+)")?'
+)
+_CALLS_AND_OUTPUTS = frozenset(map(str.encode, _CALLS | _OUTPUTS))
 _CALL_ID = re.compile(rb'"call_id":\s?"((?:[^"\\]|\\.)*)"')
 
 
@@ -75,19 +80,23 @@ class History:
 
     def texts(self) -> frozenset[str]:
         """All texts of developer and user messages: what the model has been told already."""
-        return frozenset(
-            part.text
-            for entry in self._entries
-            if b'"message"' in entry.encoded and b'"role":"assistant"' not in entry.encoded
-            if isinstance(entry.item, Message) and entry.item.role != "assistant"
-            for part in entry.item.content
-            if part.text is not None
-        )
+        messages = (entry.encoded for entry in self._entries if b'"message"' in entry.encoded)
+        return frozenset(text for encoded in messages for text in _texts(encoded))
+
+
+def _texts(encoded: bytes) -> list[str]:
+    """Texts of a message that is not the model's, read from its bytes: an entry would keep the item decoded."""
+    item = orjson.loads(encoded)
+    content = item.get("content") if item.get("type") == "message" and item.get("role") != "assistant" else None
+    texts = (part.get("text") for part in (content if isinstance(content, list) else ()) if isinstance(part, dict))
+    return [text for text in texts if isinstance(text, str)]
 
 
 def _call_of(entry: HistoryEntry) -> tuple[str, str]:
     """Type and call id of a call or an output, read from its bytes: within the texts of an item quotes are escaped, so
-    that such a mark is a member. Where there are several, the item is decoded."""
+    that such a mark is a member. Where there are several, the item is decoded. Most tell it in front."""
+    if (front := _FRONT.match(entry.encoded)) is not None and (front[2] or front[1] not in _CALLS_AND_OUTPUTS):
+        return front[1].decode(), (front[2] or b"").decode("utf-8", "replace")
     kinds, ids = _KIND.findall(entry.encoded), _CALL_ID.findall(entry.encoded)
     if len(kinds) == 1 and len(ids) == 1 and b"\\" not in ids[0]:
         return kinds[0].decode(), ids[0].decode("utf-8", "replace")

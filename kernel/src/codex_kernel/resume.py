@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from .contracts.store import RolloutLine
+from .contracts.store import RolloutLine, RolloutStore, RolloutTurns
 from .history import History
 from .protocol.response_items import HistoryEntry, ResponseItem, decode_item
 from .protocol.usage import TokenUsage
@@ -17,8 +17,9 @@ from .protocol.value import Value, field, value
 _LATE_BYTES = 4096
 _PASSTHROUGH = "internal_chat_message_metadata_passthrough"
 _MARK = f'"{_PASSTHROUGH}"'.encode()
-_BARE = re.compile(rb',%b:\{(?:"\w+":(?:"[^"\\]*"|[\d.]+|null|true|false),?)*\}(?=\}$)' % _MARK)
-"""As Codex writes it, behind all else."""
+_TYPES = frozenset({"response_item", "compacted", "turn_context", "session_meta", "event_msg"})
+_COUNTS = re.compile(rb'(?!\{"type":"(?!token_count"))')
+"""Events that may count tokens: those that say first that they are of another kind do not."""
 
 
 @value
@@ -33,6 +34,15 @@ class Recorded(Value):
     compactions: int = 0
 
 
+def told_lines(store: RolloutStore, thread_id: str) -> Iterator[RolloutLine]:
+    """The lines of a thread that `read_recorded` looks at, and perhaps others: a store that can leaves out the rest."""
+    if isinstance(store, RolloutTurns):
+        head = next(store.read_part(thread_id, 0), None)
+        if head is not None and b'"history_base"' not in head.payload:
+            return store.read_part(thread_id, 0, types=_TYPES, events=_COUNTS)
+    return store.read(thread_id)
+
+
 def cut(
     lines: Iterable[RolloutLine], *, before_compaction: int | None = None, before_turn: str | None = None
 ) -> Iterator[RolloutLine]:
@@ -45,7 +55,7 @@ def cut(
             if compactions == before_compaction:
                 return
         elif start is not None and entry.type == "event_msg" and start in entry.payload:
-            payload = _decoded(entry.payload) or {}
+            payload = entry.members() or {}
             if payload.get("type") == "task_started" and payload.get("turn_id") == before_turn:
                 return
         yield entry
@@ -59,21 +69,20 @@ def read_recorded(lines: Iterable[RolloutLine], *, before_compaction: int | None
     history = History()
     meta: Mapping[str, Any] = {}
     context: Mapping[str, Any] = {}
-    counted = b"{}"
+    counted: RolloutLine | None = None
     compactions = 0
     for entry in lines:
-        if entry.type not in ("response_item", "compacted", "turn_context", "session_meta", "event_msg"):
+        if entry.type not in _TYPES:
             continue
         if entry.type == "event_msg":
             if b'"token_count"' in entry.payload[:200] and b'"total_token_usage"' in entry.payload:
-                counted = entry.payload
+                counted = entry
             continue
-        payload = _decoded(entry.payload)
+        payload = entry.members()
         if payload is None:
             continue
         if entry.type == "response_item":
-            bare = _BARE.sub(b"", entry.payload) if _PASSTHROUGH in payload else entry.payload
-            history.add(_entry(payload) if _MARK in bare else LateEntry(bare))
+            history.add(_recorded_entry(entry.payload, payload))
         elif entry.type == "compacted":
             compactions += 1
             replacement = payload.get("replacement_history")
@@ -83,16 +92,17 @@ def read_recorded(lines: Iterable[RolloutLine], *, before_compaction: int | None
             context = payload
         else:
             meta = meta or payload
-    total = _total(_decoded(counted) or {}) or TokenUsage()
+    total = _total((counted and counted.members()) or {}) or TokenUsage()
     return Recorded(entries=history.entries(), meta=meta, turn_context=context, total=total, compactions=compactions)
 
 
-def _decoded(payload: bytes) -> dict[str, Any] | None:
-    try:
-        found = orjson.loads(payload)
-    except orjson.JSONDecodeError:
-        return None
-    return found if isinstance(found, dict) else None
+def _recorded_entry(encoded: bytes, raw: dict[str, Any]) -> HistoryEntry:
+    """The entry of a line; its bytes are used where what is left out stands behind all else, as Codex writes it."""
+    if _PASSTHROUGH not in raw:
+        return LateEntry(encoded)
+    at = encoded.find(_MARK)  # within texts quotes are escaped, so that a single mark is the member
+    last = next(reversed(raw)) == _PASSTHROUGH and encoded.find(_MARK, at + 1) < 0 and encoded[at - 1 : at] == b","
+    return LateEntry(encoded[: at - 1] + b"}") if last else _entry(raw)
 
 
 def _entry(raw: dict[str, Any]) -> HistoryEntry:

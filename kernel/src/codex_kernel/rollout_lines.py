@@ -208,18 +208,31 @@ def _mcp_call_body(item: McpToolCallItem) -> dict[str, Any]:
 
 
 def _collab_body(item: CollabAgentToolCallItem) -> dict[str, Any]:
+    """As Codex writes it: words in snake_case, a state as a word or as `{word: message}`."""
+    names = {id: item.agents.get(id, {}).get("nickname") for id in item.receiver_thread_ids}
+    facts = {"prompt": item.prompt, "model": item.model, "reasoning_effort": item.effort}
     return {
         "type": "CollabAgentToolCall",
         "id": item.id,
-        "tool": item.tool,
+        "tool": _snake(item.tool),
         "status": item.status.value,
         "sender_thread_id": item.sender_thread_id,
         "receiver_thread_ids": list(item.receiver_thread_ids),
-        "prompt": item.prompt,
-        "model": item.model,
-        "reasoning_effort": item.effort,
-        "agents_states": {id: dict(state) for id, state in item.agents.items()},
+        "receiver_agents": [
+            {"thread_id": id, **({"agent_nickname": name} if name else {})} for id, name in names.items()
+        ],
+        **{name: fact for name, fact in facts.items() if fact is not None},
+        "agents_states": {id: _agent_state(state) for id, state in item.agents.items()},
     }
+
+
+def _agent_state(state: Mapping[str, Any]) -> Any:
+    word = _snake(state["status"])
+    return {word: state.get("message")} if word in ("completed", "errored") else word
+
+
+def _snake(word: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in word)
 
 
 def _mcp_result(result: Mapping[str, Any], *, failed: bool) -> dict[str, Any]:

@@ -93,6 +93,10 @@ class ThreadState:
     async def take_tools(self) -> None:
         """Ask the tool sources what is to be offered now. Raises the `CodexError` of one that must be there."""
         await self.sources.ready()
+        self.offer()
+
+    def offer(self) -> None:
+        """Offer what there is."""
         self.tools, self.definitions = self.sources.offered(self.own_tools, self._own_definitions)
 
     def bring(self, tools: Mapping[str, Tool]) -> None:

@@ -35,6 +35,11 @@ class ToolSources:
     def __contains__(self, name: str) -> bool:
         return name in self._sources
 
+    @property
+    def immediate(self) -> bool:
+        """Whether all tools are known from the start."""
+        return all(getattr(source, "immediate", False) for source in self._sources.values())
+
     async def run(self) -> None:
         """Let the sources work until `stop`."""
         import anyio

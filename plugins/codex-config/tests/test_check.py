@@ -3,8 +3,11 @@
 import ast
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import attrs
 import pytest
 
 from codex_config.catalogue import find, load_keys, tree
@@ -12,7 +15,7 @@ from codex_config.check import MAX_HINTS, MAX_SHOWN, Checker
 from codex_config.flags import well_known
 from codex_config.schema import json_schema
 from codex_config.secrecy import MASK, masked
-from codex_plugin_sdk import Config, ConfigLayer, ConfigSources, parse_value
+from codex_plugin_sdk import Config, ConfigLayer, ConfigSectionSpec, ConfigSources, parse_value
 
 ROOT = Path(__file__).resolve().parents[3]
 KEYS = load_keys()
@@ -221,3 +224,19 @@ def test_every_key_of_codex_is_known():
 
     assert len(names) > 250
     assert [name for name in names if key(name) not in KEYS] == []
+
+
+def test_members_of_a_plugins_own_table_are_the_plugins_to_check():
+    @attrs.frozen
+    class Prices:
+        """What things cost."""
+
+        models: Mapping[str, Any] = attrs.field(factory=dict)
+
+    keys = load_keys([("acme", ConfigSectionSpec(name="prices", section=Prices))])
+    text = '[prices]\nnothing = 1\n[prices.models."a.b"]\ninput = 1\n'
+    config = Config("/nowhere", ConfigSources(codex_home="/nowhere"))
+    config.add(ConfigLayer(kind="user", source="f", table=tomllib.loads(text), text=text))
+    assert [one.message for one in Checker(config, keys, FLAGS).run()] == [
+        "unknown configuration field `prices.nothing`",
+    ]

@@ -85,6 +85,12 @@ def test_own_prices_come_before_those_of_the_table(home, rollout, report):
     assert (found["total"]["cost_usd"], found["prices"]["table"]) == ("0.125", None)
 
 
+def test_a_price_is_given_on_the_command_line_by_the_model_in_quotes(home, rollout, report):
+    rollout().turn("acme-9.1").spend(1_000_000, 0, 0, 0).write(home)
+    own = ("-c", 'cost.models."acme-9.1".input=0.125', "-c", "cost.models.'acme-9.1'.output=7")
+    assert report("--all", *own)["total"]["cost_usd"] == "0.125"
+
+
 def test_models_served_on_the_own_machine_are_not_priced_by_their_name(home, rollout, report):
     rollout(model_provider="ollama").turn("gpt-5-mini").spend(10, 0, 0, 0).write(home)
     assert report("--all")["total"]["cost_usd"] is None

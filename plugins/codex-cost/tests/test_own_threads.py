@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 
+import anyio
 import pytest
 
-from codex_cost.places import every_rollout, thread_id_of
+from codex_cost.places import every_rollout, family, thread_id_of
 from codex_cost.prices import PriceBook
 from codex_cost.run import calculate
 from codex_cost.section import own_prices
-from codex_plugin_sdk import Compact, TokenUsage, TurnCompleted
-from codex_plugin_sdk.testing.harness import open_thread
+from codex_plugin_sdk import (
+    ChildOptions,
+    Compact,
+    TextInput,
+    TokenUsage,
+    ToolSourceSpec,
+    TurnCompleted,
+    TurnFailed,
+    UserTurn,
+)
+from codex_plugin_sdk.testing.harness import open_thread, plugin
 from codex_plugin_sdk.testing.model import ScriptedModel, say
 
 (STORE,) = entry_points(group="codex", name="rollout-jsonl")
@@ -64,3 +74,54 @@ async def test_the_request_of_a_compaction_is_paid_for(tmp_path):
         await harness.turn()
         thread = harness.events[0].thread_id
     assert costs(tmp_path) == ({thread: "0.0072"}, 3)
+
+
+class Starter:
+    """A tool source that starts a sub-agent when its thread's user says so."""
+
+    def __init__(self):
+        self.setup = None
+
+    def factory(self, setup):
+        if setup.depth:
+            return None
+        self.setup = setup
+        return self
+
+    async def run(self):
+        await anyio.sleep_forever()
+
+    async def ready(self):
+        """It has no tools."""
+
+    def tools(self):
+        return ()
+
+    async def inquire(self, method, params):
+        return None
+
+
+@pytest.mark.anyio
+async def test_sub_agents_are_told_by_their_role_and_belong_to_who_started_them(tmp_path):
+    starter = Starter()
+    source = plugin(codex_tool_sources=[ToolSourceSpec(name="starter", factory=starter.factory)])
+    model = ScriptedModel(*[[say("done")]] * 3, usage=USED)
+    async with open_thread(model, STORE.load(), source, home=str(tmp_path)) as harness:
+        with anyio.fail_after(30):
+            await harness.turn()
+            spawn = {"parent_thread_id": harness.thread.id, "depth": 1, "agent_role": "helper"}
+            meta = {"source": {"subagent": {"thread_spawn": spawn}}}
+            async with starter.setup.open_child(ChildOptions(agent_type="helper", meta=meta)) as child:
+                for _ in range(2):
+                    await child.submit(UserTurn(input=(TextInput(text="go"),)))
+                    while not isinstance((await child.next_event()).msg, TurnCompleted | TurnFailed):
+                        pass
+        thread = harness.thread.id
+    rollouts = every_rollout(str(tmp_path))
+    paths = family(rollouts, thread)
+    assert len(paths) == len(rollouts) == 2
+    tally = calculate(paths, PriceBook(OWN), by="subagent").tally
+    assert {name: str(sum.cost_usd.normalize()) for name, sum in tally.groups.items()} == {
+        "main": "0.0024",
+        "helper": "0.0048",
+    }

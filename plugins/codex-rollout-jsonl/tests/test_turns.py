@@ -1,6 +1,8 @@
 """Where turns begin: found in one pass, read on where a file has grown, found anew where turns were taken back."""
 
+import json
 import os
+import re
 
 import orjson
 import pytest
@@ -67,3 +69,29 @@ def test_a_part_is_what_lies_between_two_turns(tmp_path):
     assert texts == [None, "one"]
     assert [found.type for found in store.read_part(id, 0, begin)] == ["session_meta"]
     assert len(list(store.read_part(id, end))) == 2
+
+
+def test_a_part_leaves_out_events_that_begin_otherwise_and_lines_of_other_types(tmp_path):
+    store = JsonlRolloutStore(str(tmp_path))
+    id = "0199a213-81c0-7800-8aa1-bbab2a035a53"
+    writer = store.create(id, 1_760_000_000_000)
+    os.makedirs(os.path.dirname(writer.path))
+    count = {"type": "token_count", "info": None}
+    loose = orjson.loads(line("event_msg", {"type": "loose"}))
+    with open(writer.path, "wb") as file:
+        file.write(
+            turn("a", "one") + line("event_msg", count) + b'{"timestamp":"x","type":"event_msg","payload":{torn\n'
+        )
+        file.write(json.dumps(loose).encode() + b"\n")
+    found = store.read_part(id, 0, types={"event_msg"}, events=re.compile(rb'\{"type":"token_count"'))
+    assert [entry.members()["type"] for entry in found] == ["token_count", "loose"]  # what is cheap to tell is left out
+    assert [entry.type for entry in store.read_part(id, 0, types={"response_item"})] == ["response_item"]
+
+
+def test_turns_are_found_where_the_windows_of_the_search_meet(path, monkeypatch):
+    told = [turn(str(number), "x" * (number * 37 % 101)) for number in range(60)]
+    path.write_bytes(b"".join(told))
+    expected = [(str(number), sum(map(len, told[:number]))) for number in range(60)]
+    for window in (1, 7, 64, 1000):
+        monkeypatch.setattr("codex_rollout_jsonl.turns._WINDOW", window)
+        assert TurnPlaces().of(str(path)) == expected

@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+import orjson
 
 from ..protocol.value import Value, field, value
+
+if TYPE_CHECKING:
+    import re
 
 
 @value
 class RolloutLine(Value):
     """One line of a rollout: `type` as Codex names it (`session_meta`, `response_item`, `event_msg`,
     `turn_context`, `compacted`, …) and the payload as encoded JSON. When reading, `timestamp` (UTC,
-    ISO 8601 with milliseconds) and `ordinal` are filled; when writing, the store sets them."""
+    ISO 8601 with milliseconds) and `ordinal` are filled; when writing, the store sets them. `decoded` is the payload
+    where the store has decoded it anyway, else None: `members` gives what is in it."""
 
     type: str
     payload: bytes
     timestamp: str = ""
     ordinal: int | None = None
+    decoded: Any = field(default=None, repr=False, eq=False)
+
+    def members(self) -> dict[str, Any] | None:
+        """The payload decoded; None if it is no object, or does not decode."""
+        found = self.decoded
+        if found is None:
+            try:
+                found = orjson.loads(self.payload)
+            except orjson.JSONDecodeError:
+                return None
+        return found if isinstance(found, dict) else None
 
 
 @value
@@ -166,10 +183,17 @@ class RolloutTurns(Protocol):
         ...
 
     def read_part(
-        self, thread_id: str, begin: int, end: int | None = None, *, types: Collection[str] | None = None
+        self,
+        thread_id: str,
+        begin: int,
+        end: int | None = None,
+        *,
+        types: Collection[str] | None = None,
+        events: re.Pattern[bytes] | None = None,
     ) -> Iterator[RolloutLine]:
-        """The lines from one place, or 0, up to another one, or to the end; with `types`, only lines of these. Lines of
-        a rollout that this one goes on from are not among them."""
+        """The lines from one place, or 0, up to another one, or to the end; with `types`, only lines of these. With
+        `events`, of `event_msg` lines those that begin their payload so, and perhaps others. Lines of a rollout that
+        this one goes on from are not among them."""
         ...
 
 

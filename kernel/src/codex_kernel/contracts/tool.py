@@ -209,10 +209,14 @@ class ToolSourceSetup(Value):
         default=None, repr=False
     )
     depth: int = 0
+    remember: Callable[[Sequence[ResponseItem]], object] | None = field(default=None, repr=False)
 
 
 class ToolSource(Protocol):
-    """Tools that are found while a thread runs, as those of MCP servers. Made once per thread."""
+    """Tools that are found while a thread runs, as those of MCP servers. Made once per thread.
+
+    One whose tools are known from the start says so with `immediate = True`: then a first request that can be sent
+    before there is an event loop is, with what `tools` gives, without `run` and `ready`."""
 
     async def run(self) -> None:
         """Find tools and serve them, as long as the thread lives; cancelled at its end, and everything that was started

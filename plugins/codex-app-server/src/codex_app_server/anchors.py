@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from .wire import RpcError
@@ -46,6 +46,22 @@ def page_of_stream(
     following = encode_anchor(scope, page[-1][0], inclusive=False) if len(found) > limit else None
     back = encode_anchor(scope, page[0][0], inclusive=True) if page else None
     return [entry for _, entry in page], following, back
+
+
+def page_of_keys(
+    keys: Sequence[str], scope: str, cursor: str | None, limit: int, *, descending: bool
+) -> tuple[Sequence[int], str | None, str | None]:
+    """The same where all keys are known: places of the page's entries instead of these."""
+    start = len(keys) - 1 if descending else 0
+    if cursor is not None:
+        key, inclusive = decode_anchor(scope, cursor)
+        if key not in keys:
+            raise RpcError(f"invalid cursor: {cursor}")
+        start = keys.index(key) + (0 if inclusive else -1 if descending else 1)
+    left = range(start, -1, -1) if descending else range(start, len(keys))
+    page = left[:limit]
+    following = encode_anchor(scope, keys[page[-1]], inclusive=False) if len(left) > limit else None
+    return page, following, encode_anchor(scope, keys[page[0]], inclusive=True) if page else None
 
 
 def _first(entries: Iterable[tuple[str, T]], anchor: tuple[str, bool] | None, count: int) -> list[tuple[str, T]] | None:

@@ -6,10 +6,9 @@ another program. Files of older versions have no `item_completed` lines; their t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
-
-import orjson
 
 from codex_plugin_sdk import ErrorInfo, RolloutLine
 
@@ -84,11 +83,8 @@ class _Reader:
         take = _TAKERS.get(_kind(payload))
         if take is None or (take is _Reader._item and self._spoken_only and not _is_spoken(payload)):
             return
-        try:
-            found = orjson.loads(payload)
-        except orjson.JSONDecodeError:
-            return
-        if isinstance(found, dict):
+        found = line.members()
+        if found is not None:
             yield from take(self, found, line.timestamp)
 
     def end(self) -> Iterator[StoredTurn]:
@@ -206,6 +202,15 @@ _TAKERS: dict[bytes, Callable[[_Reader, Mapping[str, Any], str], Iterator[Stored
     b"turn_complete": _Reader._complete,
     b"turn_aborted": _Reader._abort,
 }
+
+_SKIPPED = rb'(?!\{"type":"(?!(?:%b)"))' % b"|".join(_TAKERS)
+_SILENT = rb'(?!\{"type":"item_completed",(?:"\w+":"[^"\\]*",)*"item":\{"type":"(?!UserMessage"|AgentMessage"))'
+_TELLING, _SPEAKING = re.compile(_SKIPPED), re.compile(_SKIPPED + _SILENT)
+
+
+def telling(view: str) -> re.Pattern[bytes]:
+    """How the payload of an event begins that `read_turns` looks at in this view; others may begin so, too."""
+    return _TELLING if view == "full" else _SPEAKING
 
 
 def _kind(payload: bytes) -> bytes:

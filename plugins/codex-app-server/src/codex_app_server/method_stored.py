@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from codex_plugin_sdk import ThreadQuery, UserError
 
-from .anchors import page_of_stream, read_limit
+from .anchors import page_of_keys, page_of_stream, read_limit
 from .methods import method
 from .scopes import SHARED_READ, THREAD
 from .server import Reply, check_thread_id
@@ -115,11 +115,16 @@ async def turns_page(server: Server, thread_id: str, params: Mapping[str, Any], 
     limit = read_limit(params, TURNS_A_PAGE, MOST_TURNS)
 
     def look() -> dict[str, Any]:
-        turns = shelf(server).listed_turns(thread_id, view, live_turns(loaded))
-        descending = params.get("sortDirection") != "asc"
-        page, following, back = page_of_stream(turns, "turns", params.get("cursor"), limit, descending=descending)
+        cursor, descending = params.get("cursor"), params.get("sortDirection") != "asc"
+        placed = shelf(server).placed_turns(thread_id, view, live_turns(loaded))
+        if placed is not None:
+            places, following, back = page_of_keys(placed.ids, "turns", cursor, limit, descending=descending)
+            page = [placed.read(place) for place in places]
+        else:
+            turns = ((turn.id, turn) for turn in shelf(server).turns(thread_id, view, live_turns(loaded)))
+            page, following, back = page_of_stream(turns, "turns", cursor, limit, descending=descending)
         return {
-            "data": [turn_entry(read_turn(), view) for read_turn in page],
+            "data": [turn_entry(turn, view) for turn in page],
             "nextCursor": following,
             "backwardsCursor": back,
         }

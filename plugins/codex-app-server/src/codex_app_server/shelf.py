@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import chain, zip_longest
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
@@ -13,7 +13,7 @@ import anyio
 
 from codex_plugin_sdk import Engine, RolloutLibrary, RolloutLine, RolloutStore, RolloutTurns, ThreadSummary
 
-from .history import read_head, read_turns, seen_items
+from .history import read_head, read_turns, seen_items, telling
 from .notes import Notes
 from .server import check_thread_id
 from .stored import NOT_LOADED, stored_thread
@@ -71,15 +71,15 @@ class Shelf:
         """All turns: those of the rollout, then those that this server has seen itself (`live`)."""
         seen = {turn.id for turn in live}
         if self.find(thread_id) is not None:
-            yield from (turn for turn in read_turns(self._told(thread_id), view) if turn.id not in seen)
+            yield from (turn for turn in read_turns(self._told(thread_id, view), view) if turn.id not in seen)
         yield from live
 
-    def _told(self, thread_id: str) -> Iterator[RolloutLine]:
+    def _told(self, thread_id: str, view: str) -> Iterator[RolloutLine]:
         """The lines of a rollout that tell its turns."""
         if isinstance(self.store, RolloutTurns):
             head = next(self.store.read_part(thread_id, 0), None)
             if head is not None and b'"history_base"' not in head.payload:
-                return self.store.read_part(thread_id, 0, types=TELLING)
+                return self.store.read_part(thread_id, 0, types=TELLING, events=telling(view))
         return self.store.read(thread_id)
 
     def listed_turns(
@@ -87,22 +87,31 @@ class Shelf:
     ) -> Iterator[tuple[str, Callable[[], TurnRecord]]]:
         """Ids of all turns in order, and how to get each: where the store knows the places of turns, only what is
         asked for is read."""
-        places = self._places(thread_id, live)
-        if places is None:
+        placed = self.placed_turns(thread_id, view, live)
+        if placed is None:
             yield from ((turn.id, partial(_same, turn)) for turn in self.turns(thread_id, view, live))
             return
-        head = read_head(self._turn_store().read_part(thread_id, 0, places[0][1]))
-        seen = {turn.id for turn in live}
-        ends = [begin for _, begin in places[1:]]
-        for (id, begin), end in zip_longest(places, ends):
-            if id not in seen:
-                yield id, partial(self._turn_at, thread_id, view, head, begin, end)
-        yield from ((turn.id, partial(_same, turn)) for turn in live)
+        for place, id in enumerate(placed.ids):
+            yield id, partial(placed.read, place)
+
+    def placed_turns(self, thread_id: str, view: str, live: Sequence[TurnRecord] = ()) -> PlacedTurns | None:
+        """All turns in order, each read when it is asked for; None where the store does not know their places."""
+        places = self._places(thread_id)
+        if places is None:
+            return None
+        store = self._turn_store()
+        head = read_head(store.read_part(thread_id, 0, places[0][1]))
+
+        def read(begin: int, end: int | None) -> TurnRecord:
+            lines = store.read_part(thread_id, begin, end, types=TELLING, events=telling(view))
+            return next(read_turns(chain([] if head is None else [head], lines), view))
+
+        return PlacedTurns(places, live, read)
 
     def _turn_store(self) -> RolloutTurns:
         return cast("RolloutTurns", self.store)
 
-    def _places(self, thread_id: str, live: Sequence[TurnRecord]) -> Sequence[tuple[str, int]] | None:
+    def _places(self, thread_id: str) -> Sequence[tuple[str, int]] | None:
         """Ids and places of the turns of a rollout; None where they do not tell all: an older version wrote turns
         without a beginning, a fork has turns in another file, a turn was taken up twice."""
         if not isinstance(self.store, RolloutTurns) or self.find(thread_id) is None:
@@ -115,9 +124,29 @@ class Shelf:
         forked = bool(front) and b'"history_base"' in front[0].payload
         return None if forked or next(read_turns(front), None) is not None else places
 
-    def _turn_at(self, thread_id: str, view: str, head: RolloutLine | None, begin: int, end: int | None) -> TurnRecord:
-        lines = self._turn_store().read_part(thread_id, begin, end, types=TELLING)
-        return next(read_turns(chain([] if head is None else [head], lines), view))
+
+class PlacedTurns:
+    """Turns of which the ids are known, in order: those that are recorded, then the live ones."""
+
+    def __init__(
+        self,
+        places: Sequence[tuple[str, int]],
+        live: Sequence[TurnRecord],
+        read: Callable[[int, int | None], TurnRecord],
+    ) -> None:
+        self._live, self._read_part = live, read
+        seen = {turn.id for turn in live}
+        self._places = places
+        self._recorded = [at for at, (id, _) in enumerate(places) if id not in seen] if seen else range(len(places))
+        self.ids = [*(places[at][0] for at in self._recorded), *(turn.id for turn in live)]
+
+    def read(self, place: int) -> TurnRecord:
+        """The turn at a place of `ids`."""
+        if place >= len(self._recorded):
+            return self._live[place - len(self._recorded)]
+        at = self._recorded[place]
+        end = self._places[at + 1][1] if at + 1 < len(self._places) else None
+        return self._read_part(self._places[at][1], end)
 
 
 def _same(turn: TurnRecord) -> TurnRecord:

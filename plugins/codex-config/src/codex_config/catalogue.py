@@ -84,7 +84,7 @@ def section_keys(plugin: str, spec: ConfigSectionSpec) -> Sequence[Key]:
 def _words(annotation: str) -> Iterable[str]:
     for part in annotation.replace("typing.", "").split("|"):
         name = part.strip().removeprefix("<class '").removesuffix("'>")
-        head = name.partition("[")[0].strip()
+        head = name.partition("[")[0].strip().rpartition(".")[2]
         if head in ("tuple", "list", "Sequence", "Mapping", "dict", "frozenset"):
             text = "table" if head in ("Mapping", "dict") else "strings" if "str" in name else "array"
             yield text
@@ -130,7 +130,8 @@ def tree(keys: Mapping[str, Key]) -> Node:
                 at.free = at = at.free or Node()
             else:
                 at = at.below.setdefault(part, Node())
-        at.key, at.open = key, name in OPEN
+        # Members of a plugin's own table are the plugin's to check: it says no more of them than that it is a table.
+        at.key, at.open = key, name in OPEN or (bool(key.plugin) and "." in name and "table" in key.types)
     return root
 
 

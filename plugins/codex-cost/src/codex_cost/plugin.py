@@ -1,31 +1,55 @@
-"""Offers the command `cost` and the configuration table of the same name. Hookimpls only."""
+"""Offers the commands `cost` and `budget`, their configuration tables, and the guard of budgets. Hookimpls only."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from codex_plugin_sdk import CommandSpec, ConfigSectionSpec, hookimpl
+from codex_plugin_sdk import CommandSpec, ConfigSectionSpec, TurnGuardSpec, hookimpl
 
 if TYPE_CHECKING:
     import click
 
+    from codex_plugin_sdk import GuardSetup, TurnGuard
+
 
 @hookimpl
 def codex_commands() -> Iterable[CommandSpec]:
-    """The command `cost`."""
+    """The commands `cost` and `budget`."""
     yield CommandSpec(name="cost", help="What recorded sessions cost, in USD", load=_command)
+    yield CommandSpec(name="budget", help="What budgets have left", load=_budget_command)
 
 
 @hookimpl
 def codex_config_sections() -> Iterable[ConfigSectionSpec]:
-    """The table `[cost]`."""
-    from .section import CostSection
+    """The tables `[cost]` and `[budget]`."""
+    from .section import BudgetSection, CostSection
 
     yield ConfigSectionSpec(name="cost", section=CostSection)
+    yield ConfigSectionSpec(name="budget", section=BudgetSection)
+
+
+@hookimpl
+def codex_turn_guards() -> Iterable[TurnGuardSpec]:
+    """The guard `budget`."""
+    yield TurnGuardSpec(name="budget", factory=_guard)
+
+
+def _guard(setup: GuardSetup) -> TurnGuard | None:
+    if not setup.config.get("budget"):
+        return None
+    from .guard import open_guard
+
+    return open_guard(setup)
 
 
 def _command() -> click.Command:
     from .command import cost
 
     return cost
+
+
+def _budget_command() -> click.Command:
+    from .budget_command import budget
+
+    return budget

@@ -105,6 +105,18 @@ class PriceBook:
         rates = self.rates(spending)
         return None if rates is None else rates.cost(spending.tokens)
 
+    def is_own(self, model: str) -> bool:
+        """Whether the user has given the price of this model."""
+        return model in self._own
+
+    def lasts(self, spending: Spending) -> bool:
+        """Whether the price that `rates` has just found in the table holds all day."""
+        found = self._models.get((spending.provider, spending.model))
+        prices = found[1].prices if found is not None else None
+        return not isinstance(prices, list) or all(
+            priced.constraint is None or hasattr(priced.constraint, "start_date") for priced in prices
+        )
+
     def _find(self, provider: str, name: str) -> tuple[str, Any] | None:
         """Where the model stands in the table. A provider of the user's own name tells nothing: then its model is taken
         by its name."""

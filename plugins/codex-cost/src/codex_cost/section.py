@@ -1,4 +1,4 @@
-"""The table `[cost]` of the configuration: prices of the user's own."""
+"""The tables `[cost]`, prices of the user's own, and `[budget]` (which `caps` reads)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,33 @@ _FINEST = 12
 """Decimal places. What is finer would be a slip of the pen, and the sums stay exact within any context."""
 
 
+SOFT = 0.8
+RESERVE_OUTPUT_TOKENS = 16_384
+
+
 @value
 class CostSection(Value):
     """`models` holds a table by the name of each model: `input`, `cached_input` and `output`, in USD per million
     tokens."""
 
-    models: Mapping[str, Mapping[str, float | str]] = field(factory=dict)
+    models: Mapping[str, Any] = field(factory=dict)
+
+
+@value
+class BudgetSection(Value):
+    """What may be spent: `usd`, `tokens`, `turns`, `agents` and `wall_s` of a thread with all its sub-agents; the same
+    in `thread` for each single thread, in `day` for a day of this home. A warning comes at the `soft` part of a cap;
+    `reserve_output_tokens` is what an answer may have at most, as far as reservations go."""
+
+    usd: Any = None
+    tokens: Any = None
+    turns: Any = None
+    agents: Any = None
+    wall_s: Any = None
+    thread: Mapping[str, Any] = field(factory=dict)
+    day: Mapping[str, Any] = field(factory=dict)
+    soft: Any = SOFT
+    reserve_output_tokens: Any = RESERVE_OUTPUT_TOKENS
 
 
 @value

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 
-import orjson
-
 from .reader import parse_line
+from .tail import lines_backwards, pread_all
 
 _MARK = b'_started"'
 _KINDS = ("task_started", "turn_started")
-_WINDOW = 1024 * 1024  # a search holds the interpreter: others go on between two
+_WINDOW = 1024 * 1024
 _HEAD_BYTES = 512
+_LINE_BYTES = _HEAD_BYTES * 64
 _KEPT = 64
 
 Places = list[tuple[str, int]]
@@ -26,47 +25,58 @@ class TurnPlaces:
 
     def of(self, path: str) -> Places:
         """Id of each turn and the byte at which its first line begins, in order. Raises `OSError`."""
-        with open(path, "rb") as file:
-            status = os.fstat(file.fileno())
-            if status.st_size == 0:
-                return []
-            with mmap.mmap(file.fileno(), status.st_size, access=mmap.ACCESS_READ) as data:
-                inode, size, places = self._known.pop(path, (0, 0, []))
-                # A file only grows, but for reverts, which take turns back: then the last one is not there.
-                grown = inode == status.st_ino and size <= status.st_size
-                if not grown or not places or _turn_at(data, places[-1][1]) != places[-1][0]:
-                    size, places = 0, []
-                whole = data.rfind(b"\n") + 1  # what comes behind may have been written in part
-                places = [*places, *_places(data, size, whole)]
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            status = os.fstat(fd)
+            inode, size, places = self._known.pop(path, (0, 0, []))
+            # A file only grows, but for reverts, which take turns back: then the last one is not there.
+            grown = inode == status.st_ino and size <= status.st_size
+            if not grown or not places or _turn_at(fd, places[-1][1]) != places[-1][0]:
+                size, places = 0, []
+            whole = _whole(fd, status.st_size)
+            places = [*places, *_places(fd, size, whole)]
+        finally:
+            os.close(fd)
         if len(self._known) >= _KEPT:
             del self._known[next(iter(self._known))]
         self._known[path] = (status.st_ino, whole, places)
         return places
 
 
-def _places(data: mmap.mmap, begin: int, end: int) -> Places:
+def _whole(fd: int, size: int) -> int:
+    """Where the last whole line ends: what comes behind may have been written in part."""
+    start, end = next(lines_backwards(fd, size), (0, 0))
+    return end if end > start and os.pread(fd, 1, end - 1) == b"\n" else start
+
+
+def _places(fd: int, begin: int, end: int) -> Places:
     found: Places = []
-    at = begin
-    while at < end:
-        hit = data.find(_MARK, at, min(at + _WINDOW + len(_MARK), end))
-        if hit < 0:
-            at += _WINDOW
-            continue
-        at = hit + len(_MARK)
-        line = data.rfind(b"\n", max(0, hit - _HEAD_BYTES), hit) + 1
-        if (line > 0 or hit < _HEAD_BYTES) and (id := _turn_at(data, line)) is not None and line >= begin:
-            found.append((id, line))
+    for at in range(begin, end, _WINDOW):
+        first = max(at - _HEAD_BYTES, 0)
+        window = pread_all(fd, min(at + _WINDOW + len(_MARK) - 1, end) - first, first)
+        hit = window.find(_MARK, at - first)
+        while hit >= 0:
+            line = window.rfind(b"\n", max(0, hit - _HEAD_BYTES), hit) + 1
+            if (line > 0 or first + hit < _HEAD_BYTES) and first + line >= begin:
+                stop = window.find(b"\n", hit) + 1
+                id = _turn_of(window[line:stop]) if stop else _turn_at(fd, first + line)
+                if id is not None:
+                    found.append((id, first + line))
+            hit = window.find(_MARK, hit + len(_MARK))
     return found
 
 
-def _turn_at(data: mmap.mmap, begin: int) -> str | None:
+def _turn_at(fd: int, begin: int) -> str | None:
+    """The id of the turn that the line at this byte begins."""
+    data = pread_all(fd, _LINE_BYTES, begin)
+    return _turn_of(data[: data.find(b"\n") + 1])
+
+
+def _turn_of(raw: bytes) -> str | None:
     """The id of the turn that this line begins."""
-    end = data.find(b"\n", begin)
-    line = parse_line(data[begin : end + 1]) if 0 <= end - begin < _HEAD_BYTES * 64 else None
-    if line is None or line.type != "event_msg":
-        return None
-    payload = orjson.loads(line.payload)
-    if not isinstance(payload, dict) or payload.get("type") not in _KINDS:
+    line = parse_line(raw) if len(raw) <= _LINE_BYTES else None
+    payload = line.members() if line is not None and line.type == "event_msg" else None
+    if payload is None or payload.get("type") not in _KINDS:
         return None
     id = payload.get("turn_id")
     return id if isinstance(id, str) else None
