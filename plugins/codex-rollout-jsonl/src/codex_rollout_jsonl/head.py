@@ -105,17 +105,21 @@ def _read_head(fd: int, size: int) -> tuple[Mapping[str, Any], str, str]:
 
 
 def _scan(head: bytes) -> tuple[Mapping[str, Any], str, str]:
-    lines = head.split(b"\n")
-    meta = _payload(lines[0], "session_meta")
+    first = head.find(b"\n")
+    meta = _payload(head if first < 0 else head[:first], "session_meta")
     model = ""
-    for line in lines[1:]:
-        if not model and b'"turn_context"' in line[:160]:
-            model = _text(_payload(line, "turn_context"), "model")
-        elif any(mark in line for mark in _MARKS):
-            text = _user_event(_payload(line, "event_msg"))
+    begin = first + 1
+    while 0 < begin < len(head):  # most of what is passed over is never copied
+        found = head.find(b"\n", begin)
+        end = len(head) if found < 0 else found
+        if not model and head.find(b'"turn_context"', begin, min(end, begin + 160)) >= 0:
+            model = _text(_payload(head[begin:end], "turn_context"), "model")
+        elif head.find(_MARKS[0], begin, end) >= 0 or head.find(_MARKS[1], begin, end) >= 0:
+            text = _user_event(_payload(head[begin:end], "event_msg"))
             if text:
                 return meta, text, model
-    return meta, _first_message(lines[1:]), model
+        begin = end + 1
+    return meta, _first_message(head.split(b"\n")[1:]), model
 
 
 def _first_message(lines: Iterable[bytes]) -> str:
