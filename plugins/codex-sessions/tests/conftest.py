@@ -12,6 +12,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from codex_kernel.main import run
+
 PROGRAM = Path(sys.executable).with_name("codex")
 FIRST = "019a0000-0000-7000-8000-000000000001"
 SECOND = "019a0000-1000-7000-8000-000000000002"
@@ -161,7 +163,7 @@ def environ(home):
 def codex(environ, tmp_path):
     """Runs the program: `codex("sessions", "list", env={...})`."""
 
-    def run(*args, env=None, cwd=tmp_path):
+    def start(*args, env=None, cwd=tmp_path):
         return subprocess.run(
             [str(PROGRAM), *map(str, args)],
             env={**environ, **(env or {})},
@@ -173,7 +175,22 @@ def codex(environ, tmp_path):
             check=False,
         )
 
-    return run
+    return start
+
+
+@pytest.fixture
+def within(environ, tmp_path, monkeypatch, capfd):
+    """Runs a command line within this process: quicker, for what does not depend on how the program starts."""
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+
+    def call(*args):
+        code = run(["codex", *map(str, args)])
+        out, err = capfd.readouterr()
+        return SimpleNamespace(returncode=code, stdout=out, stderr=err)
+
+    return call
 
 
 @pytest.fixture

@@ -31,6 +31,14 @@ def test_list_has_pages_and_says_so(put, sessions, r):
     assert f"--cursor {first['next_cursor']}" in sessions("list", "--all", "--limit", "2").stderr
 
 
+def test_list_shows_those_of_sub_agents_only_when_asked(put, sessions, r):
+    spawn = {"thread_spawn": {"parent_thread_id": r.FIRST, "depth": 1, "agent_nickname": "Vega"}}
+    put(r.FIRST, r.small(r.FIRST, cwd="/one"))
+    put(r.SECOND, r.small(r.SECOND, cwd="/one", source={"subagent": spawn}))
+    listed = [sessions("list", "--cwd", "/one", "--limit", "1", *more).stdout.split()[0] for more in ((), ("--agents",))]
+    assert listed == [r.FIRST, r.SECOND]
+
+
 def test_list_of_another_folder_and_of_archived_ones(put, sessions, r):
     put(r.FIRST, r.small(r.FIRST, cwd="/one"))
     put(r.SECOND, r.small(r.SECOND, cwd="/two"))

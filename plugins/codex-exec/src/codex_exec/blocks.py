@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from codex_plugin_sdk import (
     AgentMessageItem,
+    CollabAgentToolCallItem,
     CommandExecutionItem,
     ContextCompactionItem,
     ErrorItem,
@@ -31,7 +32,7 @@ from codex_plugin_sdk import (
 from codex_plugin_sdk.quoting import command_line
 
 from .terminal import MAX_DIFF_CHARS, MAX_DIFF_LINES, Paint, in_time, neutral, one_line, shorten
-from .wording import reasoning_text, search_query
+from .wording import in_snake_case, reasoning_text, search_query
 
 _RULE = "--------"
 _MARKS = {"completed": "✓", "in_progress": "→"}
@@ -120,6 +121,8 @@ class Blocks:
                 return self._call(f"{item.server}.{item.tool}", item.status, _failure(item), item.duration_ms)
             case ToolCallItem():
                 return self._call(item.tool, item.status, item.output)
+            case CollabAgentToolCallItem():
+                return self._collab(item)
             case WebSearchItem():
                 return f"{self._paint('web search:', 'bold')} {one_line(search_query(item))}\n"
             case ImageViewItem(path=path):
@@ -173,6 +176,16 @@ class Blocks:
         output = self._output(text)
         head = f"{self._paint('tool', 'italic', 'magenta')}\n{self._paint(one_line(name), 'bold')} {verdict}{took}"
         return f"{head}{':' if output else ''}\n{output}"
+
+    def _collab(self, item: CollabAgentToolCallItem) -> str:
+        """One line: what was done, with whom, and what came of it."""
+        names = [str(item.agents.get(id, {}).get("nickname") or id) for id in item.receiver_thread_ids]
+        states = [in_snake_case(str(state["status"])) for state in item.agents.values()]
+        told = [f"{name} ({state})" for name, state in zip(names, states, strict=False)] or names
+        about = ", ".join(told) + (f": {item.prompt}" if item.prompt else "")
+        failed = "" if item.status is ItemStatus.COMPLETED else f" {self._paint(item.status.value, 'red')}"
+        head = self._paint("collab:", "bold")
+        return f"{head} {in_snake_case(item.tool)}{failed} {one_line(about)}".rstrip() + "\n"
 
     def _output(self, text: str) -> str:
         return self._paint(_lines(neutral(shorten(text))), "dim") if text else ""

@@ -14,6 +14,7 @@ import orjson
 
 from codex_plugin_sdk import (
     AgentMessageItem,
+    CollabAgentToolCallItem,
     CommandExecutionItem,
     ErrorItem,
     Event,
@@ -41,7 +42,7 @@ from codex_plugin_sdk import (
 from codex_plugin_sdk.quoting import command_line
 
 from .streams import Writer
-from .wording import ServerFailures, readable, reasoning_text, retry_text, search_query
+from .wording import ServerFailures, in_snake_case, readable, reasoning_text, retry_text, search_query
 
 Body = dict[str, Any]
 
@@ -131,7 +132,10 @@ class JsonlRenderer:
         self._out.utf8(_dumps(body) + b"\n")
 
 
-_LASTING = (CommandExecutionItem, FileChangeItem, McpToolCallItem, ToolCallItem, WebSearchItem, TodoListItem)
+_LASTING = (
+    *(CommandExecutionItem, FileChangeItem, McpToolCallItem, ToolCallItem, CollabAgentToolCallItem),
+    *(WebSearchItem, TodoListItem),
+)
 """Items that are shown when they begin; all others appear complete."""
 
 
@@ -146,6 +150,9 @@ def _as_begun(item: ThreadItem) -> ThreadItem:
             return item.replace(status=ItemStatus.IN_PROGRESS, result=None, error=None)
         case ToolCallItem():
             return item.replace(status=ItemStatus.IN_PROGRESS, output="")
+        case CollabAgentToolCallItem():
+            to = () if item.tool == "spawnAgent" else item.receiver_thread_ids
+            return item.replace(status=ItemStatus.IN_PROGRESS, receiver_thread_ids=to, agents={})
         case _:
             return item
 
@@ -214,6 +221,23 @@ def _tool_call(item: ToolCallItem) -> Body:
     }
 
 
+def _collab_call(item: CollabAgentToolCallItem) -> Body:
+    states = {
+        id: {"status": in_snake_case(state["status"]), "message": state.get("message")}
+        for id, state in item.agents.items()
+    }
+    return {
+        "type": "collab_tool_call",
+        # Clients know four words; Codex too shows an agent that is opened again as one that is waited for.
+        "tool": "wait" if item.tool == "resumeAgent" else in_snake_case(item.tool),
+        "sender_thread_id": item.sender_thread_id,
+        "receiver_thread_ids": list(item.receiver_thread_ids),
+        "prompt": item.prompt,
+        "agents_states": states,
+        "status": _plain_status(item.status),
+    }
+
+
 def _web_search(item: WebSearchItem) -> Body:
     return {"type": "web_search", "id": item.id, "query": search_query(item), "action": item.action}
 
@@ -234,6 +258,7 @@ _BODIES: dict[type[Any], Callable[[Any], Body | None]] = {
     FileChangeItem: _file_change,
     McpToolCallItem: _mcp_call,
     ToolCallItem: _tool_call,
+    CollabAgentToolCallItem: _collab_call,
     WebSearchItem: _web_search,
     TodoListItem: _todo_list,
     ErrorItem: _error,

@@ -27,6 +27,7 @@ from codex_plugin_sdk import (
     UserTurn,
     local_image,
 )
+from codex_plugin_sdk.lineage import is_subagent
 
 from .last_message import LastMessageFile
 from .options import ExecOptions, read_schema
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 SIGNAL_BASE = 128
 NEWEST = ""
+SESSIONS_A_PAGE = 25
 CUSTOM_PROMPT = "/prompts:"
 ORIGINATOR = "CODEX_INTERNAL_ORIGINATOR_OVERRIDE"
 """By this variable programs that run us, as SDKs do, say who they are; servers and the record are told."""
@@ -322,10 +324,16 @@ def target(options: ExecOptions) -> tuple[str | None, str | None]:
 
 
 def _newest(engine: Engine, options: ExecOptions) -> str:
-    page = engine.rollout_store().list(limit=1, cwd=None if options.flag("all_folders") else options.cwd)
-    if not page.threads:
-        raise UserError(f"no recorded session for {options.cwd}", hint="--all takes the newest of any folder")
-    return page.threads[0].thread_id
+    store, cwd = engine.rollout_store(), None if options.flag("all_folders") else options.cwd
+    page = store.list(limit=1, cwd=cwd)
+    while page.threads:
+        for found in page.threads:
+            if not is_subagent(found.meta):
+                return found.thread_id
+        if page.next_cursor is None:
+            break
+        page = store.list(limit=SESSIONS_A_PAGE, cursor=page.next_cursor, cwd=cwd)
+    raise UserError(f"no recorded session for {options.cwd}", hint="--all takes the newest of any folder")
 
 
 def make_renderer(invocation: Invocation, options: ExecOptions, config: Config) -> Renderer:

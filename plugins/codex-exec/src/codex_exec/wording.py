@@ -36,6 +36,11 @@ def reasoning_text(item: ReasoningItem) -> str:
     return "\n".join(item.summary)
 
 
+def in_snake_case(word: str) -> str:
+    """A word of the protocol as streams of `codex exec` have it."""
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in word)
+
+
 def search_query(item: WebSearchItem) -> str:
     """What was searched for; for a page that was opened, its address."""
     if item.query or not isinstance(item.action, Mapping):

@@ -17,7 +17,12 @@ Examples:
 _SEARCH_EPILOG = """\b
 Examples:
   codex sessions search "connection reset"
+  codex sessions search --messages "the plan"     what you and the agent said, from the index
   codex sessions search Flask --cwd ~/src/app --json | jq -r 'select(.type=="match").session'"""
+_TREE_EPILOG = """\b
+Examples:
+  codex sessions tree
+  codex sessions tree 01a1fea2 --json | jq -r '.sessions[].id'"""
 _EXPORT_EPILOG = """\b
 Examples:
   codex sessions export 01a1fea2 --format html -o session.html
@@ -42,6 +47,7 @@ def sessions() -> None:
 @click.option("--all", "everywhere", is_flag=True, help="Sessions of every folder.")
 @click.option("--cwd", metavar="DIR", help="Sessions that began in this folder, not in the present one.")
 @click.option("--archived", is_flag=True, help="Archived sessions in place of the others.")
+@click.option("--agents", is_flag=True, help="Those of sub-agents as well.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=25, show_default=True, help="So many at most.")
 @click.option("--cursor", metavar="CURSOR", help="Go on where the last page ended.")
 @_AS_JSON
@@ -70,6 +76,7 @@ def show(invocation: Any, /, **given: Any) -> int:
 @click.argument("text")
 @click.option("--cwd", metavar="DIR", help="Only sessions that began in this folder.")
 @click.option("--archived", is_flag=True, help="Search archived sessions too.")
+@click.option("--messages", is_flag=True, help="Only what you and the agent said: an index finds it at once.")
 @click.option("--case-sensitive", is_flag=True, help="Capitals count. They do also where TEXT has some.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="End after so many matches.")
 @_AS_JSON
@@ -77,11 +84,39 @@ def show(invocation: Any, /, **given: Any) -> int:
 def search(invocation: Any, /, **given: Any) -> int:
     """Find TEXT in messages, commands, their outputs, and changes; the newest session first.
 
-    Matches are printed as they are found; with --json as one object a line. The exit code is 1 if there are none.
+    With an index (codex-state-sqlite) sessions in which it was said come before the others. Matches are printed as they
+    are found; with --json as one object a line. The exit code is 1 if there are none.
     """
     from .search import print_matches
 
     return print_matches(invocation, given)
+
+
+@sessions.command("tree", context_settings=SETTINGS, epilog=_TREE_EPILOG)
+@click.argument("session", required=False)
+@click.option("--all", "everywhere", is_flag=True, help="Sessions of every folder.")
+@click.option("--cwd", metavar="DIR", help="Sessions that began in this folder, not in the present one.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=25, show_default=True, help="So many trees at most.")
+@_AS_JSON
+@click.pass_obj
+def tree(invocation: Any, /, **given: Any) -> int:
+    """Show which sessions come from which: forks, and sub-agents with how their last turn ended.
+
+    With SESSION the tree that it belongs to, else those of this folder, the newest first.
+    """
+    from .tree import print_tree
+
+    return print_tree(invocation, given)
+
+
+@sessions.command("index", context_settings=SETTINGS)
+@click.option("--rebuild", is_flag=True, help="Forget the index and make it anew.")
+@click.pass_obj
+def index(invocation: Any, /, **given: Any) -> int:
+    """Bring the index of sessions up to date now. It is otherwise done while agents wait for their models."""
+    from .indexed import bring_up_to_date
+
+    return bring_up_to_date(invocation, rebuild=given["rebuild"])
 
 
 @sessions.command("export", context_settings=SETTINGS, epilog=_EXPORT_EPILOG)
@@ -135,8 +170,24 @@ def delete(invocation: Any, /, **given: Any) -> int:
     return delete_session(invocation, given["session"], sure=given["yes"], flag="--yes")
 
 
+@sessions.command("restore", context_settings=SETTINGS)
+@click.argument("entry", required=False, default="")
+@click.option("--list", "only_list", is_flag=True, help="List what there is, and restore nothing.")
+@_AS_JSON
+@click.pass_obj
+def restore(invocation: Any, /, **given: Any) -> int:
+    """Bring back what a session's command deleted into the quarantine: ENTRY, or the newest.
+
+    The same as `codex quarantine restore`.
+    """
+    from .restoring import restore_held
+
+    return restore_held(invocation, given)
+
+
 @sessions.command("gc", context_settings=SETTINGS, epilog=_GC_EPILOG)
 @click.option("--dry-run", is_flag=True, help="Say what would go, and keep it.")
+@click.option("--daily", is_flag=True, help="Only if no process of this home has done so within a day: for timers.")
 @click.option("--max-age-days", type=click.IntRange(0), metavar="N", help="Delete what was not changed for N days.")
 @click.option("--max-count", type=click.IntRange(0), metavar="N", help="Keep N sessions at most.")
 @click.option("--max-bytes", type=click.IntRange(0), metavar="N", help="Keep N bytes at most.")

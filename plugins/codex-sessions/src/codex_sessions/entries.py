@@ -145,6 +145,13 @@ def _tool(item: Body) -> dict[str, Any]:
     return called(text(item.get("tool")), item.get("arguments"), text(item.get("output")), text(item.get("status")))
 
 
+def _collab(item: Body) -> dict[str, Any]:
+    states = item.get("agents_states")
+    said = [state for state in (states if isinstance(states, dict) else {}).values() if isinstance(state, dict)]
+    output = "\n".join(text(message) for state in said for message in state.values() if message)
+    return called(text(item.get("tool")), text(item.get("prompt")), output, text(item.get("status")))
+
+
 def _plan(item: Body) -> dict[str, Any]:
     steps = item.get("plan")
     found = [
@@ -163,6 +170,7 @@ _KINDS: dict[str, Callable[[Body], dict[str, Any]]] = {
     "FileChange": _change,
     "McpToolCall": _mcp,
     "ToolCall": _tool,
+    "CollabAgentToolCall": _collab,
     "TodoList": _plan,
     "Plan": lambda item: {"type": "plan", "text": text(item.get("text"))},
     "WebSearch": lambda item: {"type": "web_search", "query": text(item.get("query"))},

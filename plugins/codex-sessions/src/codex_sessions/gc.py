@@ -28,6 +28,16 @@ def collect(invocation: Invocation, given: Mapping[str, Any]) -> int:
     `UserError` where there is no limit or nobody to be asked."""
     home = Home(invocation)
     limits = _limits(home, given)
+    if given["daily"]:
+        if given["dry_run"]:
+            raise click.UsageError("--daily and --dry-run exclude each other")
+        from .daily import once_a_day
+
+        return once_a_day(home, lambda: _collect(home, limits, given))
+    return _collect(home, limits, given)
+
+
+def _collect(home: Home, limits: SessionsSection, given: Mapping[str, Any]) -> int:
     found = list(home.everything())
     doomed = beyond(found, limits, int(time.time() * 1000))
     sure = given["dry_run"] or given["yes"] or not doomed

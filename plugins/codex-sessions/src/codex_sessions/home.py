@@ -39,6 +39,7 @@ class Home:
         at = self.cwd if os.path.isdir(self.cwd) else None  # sessions outlive the folder they began in
         self.config: Config = invocation.load_config(cwd=at)
         self.environ: Mapping[str, str] = invocation.environ
+        self.plugins = invocation.plugins
         engine = Engine(config=self.config, plugins=invocation.plugins, environ=invocation.environ)
         self.store: RolloutStore = engine.rollout_store()
 

@@ -1,4 +1,4 @@
-"""Offers the commands `sessions`, `archive`, `unarchive`, `delete`, and the configuration table `sessions`."""
+"""Offers the commands `sessions`, `resume`, `fork`, `archive`, `unarchive`, `delete`, and the table `[sessions]`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
 @hookimpl
 def codex_commands() -> Iterable[CommandSpec]:
-    """One group, and the three commands that Codex has at the top."""
+    """One group, and the commands that Codex has at the top."""
     yield CommandSpec(name="sessions", help="List, show, search, export and tidy recorded sessions", load=_sessions)
+    yield CommandSpec(name="resume", help="Go on with a recorded session", load=_resume, remote=True)
+    yield CommandSpec(name="fork", help="Begin a session with what was said in another one", load=_fork)
     yield CommandSpec(name="archive", help="Put a recorded session aside", load=_archive)
     yield CommandSpec(name="unarchive", help="Put an archived session back", load=_unarchive)
     yield CommandSpec(name="delete", help="Delete a recorded session for good", load=_delete)
@@ -32,6 +34,18 @@ def _sessions() -> click.Command:
     from .command import sessions
 
     return sessions
+
+
+def _resume() -> click.Command:
+    from .going_on_commands import resume
+
+    return resume
+
+
+def _fork() -> click.Command:
+    from .going_on_commands import fork
+
+    return fork
 
 
 def _archive() -> click.Command:

@@ -1,7 +1,8 @@
-"""`codex sessions search`: a text in all sessions, without an index.
+"""`codex sessions search`: a text in all sessions.
 
-A file is first looked through as bytes, for a part of the text that stands in JSON as it is; that goes through a
-gigabyte in some two seconds. Only a file that has it is read as a session, and of that only the items that have it.
+Where there is an index, sessions in which it was said come first, at once. The others are read: a file is first looked
+through as bytes, for a part of the text that stands in JSON as it is; that goes through a gigabyte in some two seconds.
+Only a file that has it is read as a session, and of that only the items that have it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from codex_plugin_sdk.command_line import working_folder
 
 from .entries import texts
 from .home import Home, encodable
+from .indexed import in_turn
 from .transcript import Transcript
 from .wording import moment, one_line, plural
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from codex_plugin_sdk import Invocation, ThreadSummary
 
 SCHEMA = 1
+_SAID = ("user", "agent")
 _BLOCK = 1024 * 1024
 _BEFORE, _AFTER = 50, 90
 # What no writer escapes in JSON. Letters outside ASCII may stand as \uXXXX, quotes and backslashes always differ.
@@ -36,7 +39,7 @@ class Needle:
 
     def __init__(self, text: str, *, case_sensitive: bool = False) -> None:
         self._exact = case_sensitive or text != text.lower()
-        self._text = text
+        self.text = self._text = text
         runs = [run.encode() for run in _PLAIN.findall(text)]
         longest: bytes = max(runs, key=len, default=b"")
         self._bytes = longest if self._exact else longest.lower()
@@ -83,9 +86,11 @@ def print_matches(invocation: Invocation, given: Mapping[str, Any]) -> int:
         _write({"type": "search", "schema": SCHEMA, "text": encodable(given["text"])})
     count = searched = 0
     more = False
-    for found in home.everything(cwd=cwd) if given["archived"] else home.all_of(cwd=cwd):
+    for found, read in in_turn(home, needle.text, archived=given["archived"], cwd=cwd, messages=given["messages"]):
         searched += 1
-        for match in _without_damage(home, found, needle):
+        for match in _without_damage(home, found, needle) if read else ():
+            if given["messages"] and match["in"] not in _SAID:
+                continue
             if count == given["limit"]:
                 more = True
                 break

@@ -32,13 +32,13 @@ def print_session(invocation: Invocation, given: Mapping[str, Any]) -> int:
         for piece in json_pieces(found, transcript, given["turn"]):
             click.echo(piece, nl=False)
         return 0
-    for row in _head(found):
+    for row in head_rows(found):
         click.echo(row)
     count = 0
     for turn in _chosen(transcript, given["turn"]):
         count += 1
         click.echo()
-        for row in _turn_rows(turn, full=given["full"]):
+        for row in turn_rows(turn, full=given["full"]):
             click.echo(row)
     if given["turn"] and not count:
         raise _no_such_turn(given["turn"], transcript)
@@ -68,7 +68,8 @@ def _no_such_turn(number: int, transcript: Transcript) -> UserError:
     return UserError(f"the session has no turn {number}: it has {transcript.count}", hint="leave out --turn to see all")
 
 
-def _head(found: ThreadSummary) -> Iterator[str]:
+def head_rows(found: ThreadSummary) -> Iterator[str]:
+    """What a session is, a line each."""
     body = summary_body(found)
     git = body["git"] if isinstance(body["git"], dict) else {}
     commit = " ".join(str(git[name])[:40] for name in ("branch", "commit_hash") if git.get(name))
@@ -89,7 +90,8 @@ def _head(found: ThreadSummary) -> Iterator[str]:
             yield f"{name + ':':<13}{one_line(shown)}"
 
 
-def _turn_rows(turn: Turn, *, full: bool) -> Iterator[str]:
+def turn_rows(turn: Turn, *, full: bool) -> Iterator[str]:
+    """A turn, line by line."""
     facts = [moment(turn.started_ms), turn.status, took(turn.duration_ms), one_line(turn.model)]
     yield f"turn {turn.number}  " + "  ".join(fact for fact in facts if fact)
     for entry in turn.entries:
