@@ -75,3 +75,19 @@ async def test_thread_whose_rollout_was_torn_resumes_without_the_torn_item(home)
         assert history(second) == before
         await second.turn("More")
     assert all(json.loads(line) for line in home.file_of(summary.thread_id).read_bytes().splitlines())
+
+
+def test_what_plugins_keep_of_a_thread_goes_with_it(home, tmp_path) -> None:
+    other, thread_id = home.record(0), home.record(1)
+    outside = tmp_path / "outside"
+    (outside / "deep").mkdir(parents=True)
+    for id in (other, thread_id):
+        (home.path / "kernel" / "spill" / id / "deep").mkdir(parents=True)
+        for folder, name in (("trace", f"{id}.jsonl"), ("reverted", f"rollout-x-{id}.jsonl.1")):
+            (home.path / "kernel" / folder).mkdir(exist_ok=True)
+            (home.path / "kernel" / folder / name).write_text("kept")
+    (home.path / "kernel" / "trace" / f"{thread_id}.link").symlink_to(outside)
+    home.store.delete(thread_id)
+    assert not list(home.path.rglob(f"*{thread_id}*"))
+    assert len(list((home.path / "kernel").glob(f"*/*{other}*"))) == 3
+    assert (outside / "deep").is_dir()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
+_WITHIN = "debug "
 _SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _INPUT_EPILOG = """\b
 Examples:
@@ -28,7 +30,27 @@ def _options(function: Any) -> Any:
     return function
 
 
-@click.group("debug", context_settings=_SETTINGS)
+class DebugGroup(click.Group):
+    """Has the commands of this plugin, and those that others offer within it: as `debug NAME`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, sorted."""
+        offered = (name.removeprefix(_WITHIN) for name in self._offers(ctx) if name.startswith(_WITHIN))
+        return sorted({*self.commands, *offered})
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command; one of another plugin is imported here."""
+        if name in self.commands:
+            return self.commands[name]
+        offer = self._offers(ctx).get(_WITHIN + name)
+        return None if offer is None else offer.spec.load()
+
+    def _offers(self, ctx: click.Context) -> Mapping[str, Any]:
+        invocation = ctx.find_root().obj
+        return {} if invocation is None else invocation.plugins.commands()
+
+
+@click.group("debug", cls=DebugGroup, context_settings=_SETTINGS)
 def debug() -> None:
     """See what the model is told, which models there are, and what the app server says."""
 

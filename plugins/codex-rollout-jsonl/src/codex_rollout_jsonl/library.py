@@ -6,6 +6,9 @@ import os
 import time
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
+from glob import escape as glob_escape
+from glob import glob
+from shutil import rmtree
 
 import orjson
 
@@ -140,6 +143,21 @@ def remove(paths: Iterable[str]) -> None:
             continue
         except OSError as error:
             raise store_error(error, "delete", path) from error
+
+
+def remove_kept(home: str, thread_id: str) -> None:
+    """Delete what plugins keep of a thread (traces, long outputs, what was reverted): files and folders that have its
+    id in their name, in the folders of `kernel/`. Raises `StoreError`."""
+    kept = glob(os.path.join(glob_escape(home), "kernel", "*", f"*{glob_escape(thread_id)}*"))
+    remove(path for path in kept if os.path.islink(path) or not os.path.isdir(path))
+    for path in kept:
+        if os.path.isdir(path) and not os.path.islink(path):
+            try:
+                rmtree(path)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise store_error(error, "delete", path) from error
 
 
 def check_free(path: str) -> None:

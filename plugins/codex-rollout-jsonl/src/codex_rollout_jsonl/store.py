@@ -151,13 +151,14 @@ class JsonlRolloutStore:
         self._paths.pop(thread_id, None)
 
     def delete(self, thread_id: str) -> None:
-        """Remove the thread's files and its name. Raises `StoreError`."""
-        from .library import check_free, remove
+        """Remove the thread's files, its name, and what plugins keep of it. Raises `StoreError`."""
+        from .library import check_free, remove, remove_kept
 
         path = self._path(thread_id)
         with alone_with(self._home, path):
             check_free(path)
             remove(self._paths_of(thread_id))
+            remove_kept(self._home, thread_id)
         self._paths.pop(thread_id, None)
         self._names.drop(thread_id)
 

@@ -1,0 +1,1 @@
+"""Traces of threads, their replay, and capsules that replay elsewhere."""
