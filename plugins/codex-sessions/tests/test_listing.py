@@ -35,7 +35,9 @@ def test_list_shows_those_of_sub_agents_only_when_asked(put, sessions, r):
     spawn = {"thread_spawn": {"parent_thread_id": r.FIRST, "depth": 1, "agent_nickname": "Vega"}}
     put(r.FIRST, r.small(r.FIRST, cwd="/one"))
     put(r.SECOND, r.small(r.SECOND, cwd="/one", source={"subagent": spawn}))
-    listed = [sessions("list", "--cwd", "/one", "--limit", "1", *more).stdout.split()[0] for more in ((), ("--agents",))]
+    listed = [
+        sessions("list", "--cwd", "/one", "--limit", "1", *more).stdout.split()[0] for more in ((), ("--agents",))
+    ]
     assert listed == [r.FIRST, r.SECOND]
 
 

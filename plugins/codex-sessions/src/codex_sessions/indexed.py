@@ -78,18 +78,20 @@ def bring_up_to_date(invocation: Invocation, *, rebuild: bool) -> int:
     index = open_index(home)
     if index is None:
         raise PluginMissing("no index of sessions is installed", hint="pip install codex-state-sqlite")
-    if rebuild:
-        index.forget()
+    forgotten = not rebuild or index.forget()
     while not index.refresh(1.0):
         pass
     found = index.threads()
     told = _tell(index)
-    if found is None:
+    if found is None or not forgotten:
         if not told:
             click.echo("the index is switched off ([state] index = false)", err=True)
         return StoreError.exit_code
     click.echo(f"{plural(len(found.threads), 'session')} indexed", err=True)
-    return 0
+    if not (told and found.unread):  # one that is being written may be ahead at any time
+        return 0
+    click.echo(f"{plural(len(found.unread), 'session')} not", err=True)
+    return StoreError.exit_code
 
 
 def _fitting(found: list[ThreadSummary], *, archived: bool, cwd: str | None) -> list[ThreadSummary]:
