@@ -1,6 +1,8 @@
 """The command line itself: dispatch, errors, help. Subcommands are tested by the plugins that bring them."""
 
+import errno
 import json
+import os
 
 import click
 import pytest
@@ -102,6 +104,20 @@ def test_errors_have_an_exit_code_each_and_no_traceback(commands, capsys, error,
     told = capsys.readouterr().err
     assert words in told
     assert "Traceback" not in told
+
+
+@pytest.mark.parametrize(("number", "code"), [(errno.EPIPE, 141), (errno.ENOSPC, ExitCode.STORE)])
+def test_output_that_cannot_be_written_is_no_internal_error(commands, capsys, monkeypatch, number, code):
+    monkeypatch.setattr(cli, "_drop_stdout", lambda: None)
+
+    def callback(words):
+        raise OSError(number, os.strerror(number))
+
+    commands("x", callback)
+    assert main.run(["codex", "x"]) == code
+    told = capsys.readouterr().err
+    assert ("the output cannot be written: No space left on device" in told) is (code == ExitCode.STORE)
+    assert "internal error" not in told
 
 
 def test_debug_shows_the_traceback(commands, capsys):

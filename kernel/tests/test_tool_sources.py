@@ -276,31 +276,32 @@ def raising_now(error):
     return factory
 
 
-@pytest.mark.parametrize(("found", "forgotten"), [(True, False), (False, False), (True, True)])
-async def test_a_turn_is_not_opened_early_where_tools_are_still_to_be_found(tmp_path, found, forgotten):
+@pytest.mark.parametrize("kind", ["none", "found", "forgotten", "immediate"])
+async def test_a_turn_is_not_opened_early_where_tools_are_still_to_be_found(tmp_path, kind):
     from codex_plugin_sdk import ConfigSources, Engine, load_config
     from codex_plugin_sdk.testing.harness import manager
 
     model = ScriptedModel([say("done")])
     unconfined = SandboxBackendSpec(name="none", factory=lambda _: UnconfinedBackend(), confines=False)
     own = plugin(codex_model_providers=[model.spec()], codex_sandbox_backends=[unconfined])
-    plugged = manager(own, *([offers(Source(Echo("late")))] if found else []))
+    source = Source(Echo("late"))
+    source.immediate = kind == "immediate"
+    plugged = manager(own, *([] if kind == "none" else [offers(source)]))
     config = load_config(
         ConfigSources(codex_home=str(tmp_path), flags={"model_provider": "scripted", "model": "test-model"})
     )
     opened = Engine(config=config, plugins=plugged, environ={}).prepare(
         ThreadOptions(cwd=str(tmp_path), ephemeral=True)
     )
-    if forgotten:
+    if kind == "forgotten":
         opened.state.sources.forget()
-        found = False
     opened.begin(UserTurn(input=(TextInput(text="go"),)))
     assert isinstance(opened.opening, Opening)
-    assert opened.opening.late is found
+    assert opened.opening.late is (kind == "found")
     async with opened.running() as thread:
         while not isinstance((await thread.next_event()).msg, TurnCompleted):
             pass
-    assert names(model.requests[0]) == (["late"] if found else [])
+    assert names(model.requests[0]) == (["late"] if kind in {"found", "immediate"} else [])
     plugged.close()
 
 

@@ -47,6 +47,28 @@ export type McpToolCallItem = {
   status: McpToolCallStatus;
 };
 
+export type CollabTool = "spawn_agent" | "send_input" | "wait" | "close_agent" | "interrupt_agent" | "list_agents";
+export type CollabAgentStatus =
+  | "pending_init"
+  | "running"
+  | "interrupted"
+  | "completed"
+  | "errored"
+  | "shutdown"
+  | "not_found";
+
+/** What the agent does with sub-agents; how it stands with them, by thread id. */
+export type CollabToolCallItem = {
+  id: string;
+  type: "collab_tool_call";
+  tool: CollabTool;
+  sender_thread_id: string;
+  receiver_thread_ids: string[];
+  prompt?: string | null;
+  agents_states: { [threadId: string]: { status: CollabAgentStatus; message?: string | null } };
+  status: "in_progress" | "completed" | "failed";
+};
+
 /** A search on the web. */
 export type WebSearchItem = { id: string; type: "web_search"; query: string; action?: unknown };
 
@@ -64,6 +86,7 @@ export type ThreadItem =
   | CommandExecutionItem
   | FileChangeItem
   | McpToolCallItem
+  | CollabToolCallItem
   | WebSearchItem
   | TodoListItem
   | ErrorItem;

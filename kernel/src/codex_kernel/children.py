@@ -50,8 +50,9 @@ class Children:
         state.apply(TurnOverrides(model=wanted.model, effort=wanted.effort))
         state.gate.reviewer = ("the user of the parent thread", lambda: _Relay(parent))
         kind, id = wanted.agent_type, state.recorder.thread_id
-        await parent.lifecycle.fire("SubagentStart", kind, agent_id=id, agent_type=kind)
+        told = await parent.lifecycle.fire("SubagentStart", kind, agent_id=id, agent_type=kind)
         try:
+            state.lifecycle.remember(told.context)
             async with opened.running() as thread:
                 yield thread
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from typing import Any
 
 import click
 
-from .errors import CodexError, ExitCode, PluginLoadError, PluginMissing
+from .errors import CodexError, ExitCode, PluginLoadError, PluginMissing, UserError
 from .hookspecs import hookimpl
 from .invocation import Invocation
 from .plugins import PluginManager
@@ -57,6 +58,19 @@ class CodexGroup(click.Group):
             _explain_failure(_plugins(ctx), WELL_KNOWN[name][1], name)
             raise PluginMissing(f"the command {name!r} is not installed", hint=f"pip install {WELL_KNOWN[name][1]}")
         return None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. That nobody reads stdout any more is told without the number by which click knows it: it
+        would make of it the exit code 1."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise BrokenPipeError from error
+        except OSError as error:
+            if error.errno != errno.ENOSPC or error.filename is not None:
+                raise
+            why = f"the output cannot be written: {error.strerror}"
+            raise UserError(why, hint="make room, or write elsewhere", exit_code=ExitCode.STORE) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """One line per command, without importing it."""

@@ -65,7 +65,7 @@ class ThreadOptions(Value):
     n-th compaction if `fork_before_compaction` says so, and before a turn if `fork_before_turn` does.
     `source` is recorded (`exec`, `cli`, …), and `meta` beside it in the head of a new rollout. `answers_questions`
     says that somebody listens for `QuestionsAsked`. `parent_id`, `root_id` and `depth` place a sub-agent's thread in
-    its tree.
+    its tree; without `children` nothing is opened below the thread.
     """
 
     cwd: str
@@ -82,6 +82,7 @@ class ThreadOptions(Value):
     parent_id: str | None = None
     root_id: str | None = None
     depth: int = 0
+    children: bool = True
     queue_capacity: int = 1024
 
 
@@ -289,7 +290,7 @@ class Engine:
             setup = setup.replace(
                 sees_images=model.supports_images,
                 context_window=window,
-                open_child=children.open,
+                open_child=children.open if options.children else None,
                 depth=options.depth,
                 remember=recorder.remember,
             )

@@ -171,6 +171,39 @@ def test_sources_of_rollouts_in_the_words_of_the_wire(recorded, wire, kinds):
     assert source_kinds(recorded) == kinds
 
 
+def test_calls_about_agents_are_read_as_codex_writes_them():
+    facts = {"sender_thread_id": "p", "receiver_thread_ids": ["a", "b"], "prompt": "look", "status": "completed"}
+    states = {"a": {"completed": "found"}, "b": "not_found"}
+    written = item("CollabAgentToolCall", "c", tool="spawn_agent", agents_states=states, model="small", **facts)
+    (turn,) = read_turns([BEGUN, said("u", "go"), written, DONE])
+    assert turn.items["c"] == {
+        "type": "collabAgentToolCall",
+        "id": "c",
+        "tool": "spawnAgent",
+        "status": "completed",
+        "senderThreadId": "p",
+        "receiverThreadIds": ["a", "b"],
+        "prompt": "look",
+        "model": "small",
+        "reasoningEffort": None,
+        "agentsStates": {
+            "a": {"status": "completed", "message": "found"},
+            "b": {"status": "notFound", "message": None},
+        },
+    }
+
+
+def test_threads_of_agents_are_listed_by_what_is_above_them():
+    spawn = {"depth": 1, "parent_thread_id": "p", "agent_nickname": "Vega", "agent_role": None}
+    meta = {"id": "i", "source": {"subagent": {"thread_spawn": spawn}}, "model_provider": "p"}
+    assert not wanted({}, "p")(meta)
+    assert wanted({"parentThreadId": "p"}, "p")(meta)
+    assert not wanted({"parentThreadId": "other"}, "p")(meta)
+    assert not wanted({"parentThreadId": "p", "sourceKinds": ["exec"]}, "p")(meta)
+    assert wanted({"ancestorThreadId": "root"}, "p", lambda _: frozenset({"p", "root"}))(meta)
+    assert not wanted({"ancestorThreadId": "i"}, "p", lambda _: frozenset({"p", "root"}))(meta)
+
+
 def test_filters_go_by_the_head_alone():
     meta = {"id": "i", "cwd": "/a/b", "source": "cli", "model_provider": "p", "originator": "o"}
     assert wanted({}, "p")(meta)

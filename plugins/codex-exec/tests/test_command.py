@@ -504,7 +504,7 @@ def test_interrupt_ends_the_commands_and_leaves_a_session_that_resumes(codex, se
     running = Running(codex, server)
     code, out, err, seconds = running.end(signal.SIGINT)
     assert code == ExitCode.INTERRUPTED
-    assert seconds < 3
+    assert seconds < 15  # the command would take 1,000
     assert not running.alive()
     assert "Traceback" not in err
     assert all(json.loads(line) for line in out.splitlines())
@@ -521,7 +521,7 @@ def test_terminate_and_hang_up_do_the_same(codex, server, number, expected):
     running = Running(codex, server)
     code, _, err, seconds = running.end(number)
     assert code == expected
-    assert seconds < 3
+    assert seconds < 15  # the command would take 1,000
     assert not running.alive()
     assert "Traceback" not in err
 
@@ -530,7 +530,7 @@ def test_a_second_interrupt_waits_for_nothing_that_can_be_left(codex, server):
     running = Running(codex, server, "trap '' INT TERM HUP; while :; do read -t 1 <> <(:); done")
     code, _, err, seconds = running.end(signal.SIGINT, signal.SIGINT)
     assert code == ExitCode.INTERRUPTED
-    assert seconds < 5
+    assert seconds < 15
     assert not running.alive()
     assert "Traceback" not in err
 

@@ -64,6 +64,10 @@ def test_fork_is_whole_or_ends_at_a_turn_and_leaves_its_origin_alone(codex, serv
     assert len(origins) == 4
     assert {found for id, found in origins.items() if id != recorded} == {recorded}
     assert origins[started["thread_id"]] == recorded
+    # Ids tell whose a turn is: those that were taken over are older than the session, its own are younger.
+    (fork,) = (found for found in codex.rollouts() if whole.events[0]["thread_id"] in found.name)
+    turns = [entry["payload"]["turn_id"] for entry in lines(fork) if entry["payload"].get("type") == "task_started"]
+    assert [turn > whole.events[0]["thread_id"] for turn in turns] == [False, False, False, True]
     assert path.read_bytes() == before
 
 

@@ -82,3 +82,21 @@ def test_gc_is_done_once_a_day_by_whoever_comes_first(put, sessions, r, home):
     again = sessions(*args)
     assert (again.returncode, again.stdout) == (0, "")
     assert again.stderr.startswith("nothing to do before ")
+
+
+def test_index_that_cannot_take_all_sessions_says_how_many_are_missing(put, sessions, r):
+    import resource
+
+    put(r.FIRST, r.small(r.FIRST))
+    assert sessions("index").returncode == 0
+    put(r.SECOND, r.small(r.SECOND, " ".join(f"{number:x}" for number in range(9000))))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (32 * 1024, limits[1]))  # as if the disk was full
+    try:
+        done = sessions("index")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert done.returncode == 8
+    assert "warning: the index of sessions is not used" in done.stderr
+    assert done.stderr.endswith("1 session indexed\n1 session not\n")
+    assert sessions("index").returncode == 0

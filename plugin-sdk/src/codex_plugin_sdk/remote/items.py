@@ -11,6 +11,7 @@ from codex_kernel.protocol.ops import ImageInput, LocalImageInput, TextInput, Us
 from codex_kernel.protocol.policy import SandboxMode, SandboxPolicy
 from codex_kernel.protocol.thread_items import (
     AgentMessageItem,
+    CollabAgentToolCallItem,
     CommandExecutionItem,
     ContextCompactionItem,
     FileChange,
@@ -75,6 +76,8 @@ def read_item(wire: Wire, detail: Wire) -> ThreadItem:
             return _mcp_call(id, wire)
         case "dynamicToolCall":
             return _tool_call(id, wire)
+        case "collabAgentToolCall":
+            return _collab_call(id, wire)
         case "webSearch":
             return WebSearchItem(id=id, query=wire.get("query") or "", action=_search(wire.get("action")))
         case "imageView":
@@ -228,6 +231,21 @@ def _tool_call(id: str, wire: Wire) -> ToolCallItem:
         arguments = orjson.dumps(arguments).decode()
     output = "\n".join(part.get("text") or "" for part in parts)
     return ToolCallItem(id=id, tool=wire.get("tool") or "", arguments=arguments, status=_status(wire), output=output)
+
+
+def _collab_call(id: str, wire: Wire) -> CollabAgentToolCallItem:
+    states = wire.get("agentsStates")
+    return CollabAgentToolCallItem(
+        id=id,
+        tool=wire.get("tool") or "",
+        status=ItemStatus.FAILED if wire.get("status") == "interrupted" else _status(wire),
+        sender_thread_id=wire.get("senderThreadId") or "",
+        receiver_thread_ids=tuple(wire.get("receiverThreadIds") or ()),
+        prompt=wire.get("prompt"),
+        model=wire.get("model"),
+        effort=wire.get("reasoningEffort"),
+        agents={agent: dict(state) for agent, state in states.items()} if isinstance(states, Mapping) else {},
+    )
 
 
 def _search(action: object) -> dict[str, Any] | None:

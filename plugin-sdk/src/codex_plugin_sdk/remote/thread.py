@@ -307,7 +307,8 @@ async def _meant(peer: Peer, options: RemoteOptions) -> str:
 
 async def _newest(peer: Peer, of: str, cwd: str) -> str:
     where = {} if of == "any" else {"cwd": cwd}
-    async for thread in _recorded(peer, limit=1, **where):
+    own = [source for source in ALL_SOURCES if source != "subAgent"]
+    async for thread in _recorded(peer, limit=1, sourceKinds=own, **where):
         return str(thread["id"])
     raise UserError(f"no recorded session for {cwd}", hint="--all takes the newest of any folder")
 

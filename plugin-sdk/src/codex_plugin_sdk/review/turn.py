@@ -78,7 +78,12 @@ def open_review(
     reviewing = Engine(config=engine.config, plugins=engine.plugins, environ=engine.environ)
     reviewing.settings = settings
     options = ThreadOptions(
-        cwd=state.cwd, ephemeral=True, originator=state.originator, want_deltas=state.want_deltas, source="review"
+        cwd=state.cwd,
+        ephemeral=True,
+        originator=state.originator,
+        want_deltas=state.want_deltas,
+        source="review",
+        children=False,
     )
     # Said in the op as well, so that it outweighs a configuration that changes meanwhile.
     overrides = TurnOverrides(

@@ -111,6 +111,8 @@ def _of_call(item: sdk.ThreadItem) -> kinds.Kind | None:
             return kinds.PatchApplied(status=item.status.value, **counts)
         case sdk.McpToolCallItem():
             return kinds.McpToolCalled(status=item.status.value, duration_ms=item.duration_ms)
+        case sdk.CollabAgentToolCallItem():
+            return kinds.ToolCalled(tool=_word(item.tool), status=item.status.value)
         case sdk.ToolCallItem():
             return kinds.ToolCalled(tool=_word(item.tool), status=item.status.value)
         case _:

@@ -9,6 +9,7 @@ from codex_plugin_sdk import (
     AgentMessageItem,
     ApprovalPolicy,
     Category,
+    CollabAgentToolCallItem,
     CommandExecutionItem,
     ContextCompactionItem,
     ErrorInfo,
@@ -52,7 +53,7 @@ _ERROR_KINDS = {
 }
 
 
-def wire_item(item: ThreadItem) -> dict[str, Any] | None:
+def wire_item(item: ThreadItem) -> dict[str, Any] | None:  # noqa: C901 - one flat case per kind of item
     """An item as clients read it; None for what they are told in another way."""
     match item:
         case UserMessageItem():
@@ -76,6 +77,8 @@ def wire_item(item: ThreadItem) -> dict[str, Any] | None:
             return _mcp_call(item)
         case ToolCallItem():
             return _tool_call(item)
+        case CollabAgentToolCallItem():
+            return _collab_call(item)
         case WebSearchItem():
             return {"type": "webSearch", "id": item.id, "query": item.query, "action": wire_search(item.action)}
         case ImageViewItem():
@@ -176,6 +179,22 @@ def _tool_call(item: ToolCallItem) -> dict[str, Any]:
         "status": "failed" if item.status is ItemStatus.DECLINED else _STATUS[item.status],
         "contentItems": None if running else [{"type": "inputText", "text": item.output}],
         "success": None if running else item.status is ItemStatus.COMPLETED,
+    }
+
+
+def _collab_call(item: CollabAgentToolCallItem) -> dict[str, Any]:
+    states = {id: {"status": state["status"], "message": state.get("message")} for id, state in item.agents.items()}
+    return {
+        "type": "collabAgentToolCall",
+        "id": item.id,
+        "tool": item.tool,
+        "status": "failed" if item.status is ItemStatus.DECLINED else _STATUS[item.status],
+        "senderThreadId": item.sender_thread_id,
+        "receiverThreadIds": list(item.receiver_thread_ids),
+        "prompt": item.prompt,
+        "model": item.model,
+        "reasoningEffort": item.effort,
+        "agentsStates": states,
     }
 
 

@@ -72,6 +72,7 @@ class LoadedThread:
         self.forked_from: str | None = None
         self.history_mode = "paginated"
         self.thread_source: str | None = None
+        self.agent: dict[str, str | None] = dict.fromkeys(("parentThreadId", "agentNickname", "agentRole"))
         self.source: str | dict[str, Any] = "vscode"
         self.git_info: dict[str, Any] | None = None
         # As the store says it later: the id holds the time at which the thread was made.
@@ -103,6 +104,7 @@ class LoadedThread:
         self.forked_from, self.git_info = recorded["forkedFromId"], recorded["gitInfo"]
         self.history_mode = recorded["historyMode"]
         self.thread_source = recorded["threadSource"]
+        self.agent = {name: recorded[name] for name in self.agent}
 
     # -- life ------------------------------------------------------------------------------------
 
@@ -308,6 +310,7 @@ class LoadedThread:
             "originator": self.state.originator,
             "threadSource": self.thread_source,
             "source": self.source,
+            **self.agent,
             "gitInfo": self.git_info,
             "name": self.name,
             "projectId": None,

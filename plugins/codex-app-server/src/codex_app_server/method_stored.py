@@ -70,7 +70,7 @@ async def list_threads(server: Server, client: Client, params: Mapping[str, Any]
             limit=limit,
             cursor=params.get("cursor"),
             search=params.get("searchTerm") or "",
-            wanted=wanted(params, found.provider),
+            wanted=wanted(params, found.provider, found.above),
         )
         page = found.library.browse(query)
         data = [found.wire(summary) for summary in page.threads]

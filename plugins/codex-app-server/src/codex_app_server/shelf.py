@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 import anyio
 
 from codex_plugin_sdk import Engine, RolloutLibrary, RolloutLine, RolloutStore, RolloutTurns, ThreadSummary
+from codex_plugin_sdk.lineage import spawned
 
 from .history import read_head, read_turns, seen_items, telling
 from .notes import Notes
@@ -66,6 +67,15 @@ class Shelf:
         loaded = self._threads.get(found.thread_id)
         status: Mapping[str, Any] = NOT_LOADED if loaded is None else loaded.translator.status
         return stored_thread(found, self.notes.read(found.thread_id), status)
+
+    def above(self, meta: Mapping[str, Any]) -> frozenset[str]:
+        """The ids of the threads above a sub-agent's, up to the user's own."""
+        ids: set[str] = set()
+        while (spawn := spawned(meta)) is not None and spawn["parent_thread_id"] not in ids:
+            ids.add(spawn["parent_thread_id"])
+            parent = self.find(spawn["parent_thread_id"])
+            meta = {} if parent is None else parent.meta
+        return frozenset(ids)
 
     def turns(self, thread_id: str, view: str = "full", live: Sequence[TurnRecord] = ()) -> Iterator[TurnRecord]:
         """All turns: those of the rollout, then those that this server has seen itself (`live`)."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from codex_plugin_sdk import ThreadSummary
+from codex_plugin_sdk.lineage import spawned
 
 Meta = Mapping[str, Any]
 NOT_LOADED = {"type": "notLoaded"}
@@ -28,7 +29,7 @@ KINDS = (
 )
 _PLAIN = frozenset({"cli", "vscode", "exec", "appServer"})
 _SUBAGENTS = {"review": "subAgentReview", "compact": "subAgentCompact"}
-_ELSEWHERE = ("parentThreadId", "ancestorThreadId", "attachedToThreadId", "projectId", "sectionId")
+_ELSEWHERE = ("attachedToThreadId", "projectId", "sectionId")
 """Filters by what threads here never have."""
 
 
@@ -54,10 +55,21 @@ def stored_thread(found: ThreadSummary, notes: Mapping[str, Any], status: Mappin
         "originator": _word(meta, "originator") or None,
         "threadSource": _word(meta, THREAD_SOURCE) or None,
         "source": wire_source(meta.get("source")),
+        **agent_facts(meta),
         "gitInfo": git_info(meta, notes),
         "name": found.name or None,
         "projectId": None,
         "turns": [],
+    }
+
+
+def agent_facts(meta: Meta) -> dict[str, Any]:
+    """What a thread that another one started says of itself; each null for all others."""
+    spawn = spawned(meta) or {}
+    return {
+        "parentThreadId": spawn.get("parent_thread_id"),
+        "agentNickname": spawn.get("agent_nickname"),
+        "agentRole": spawn.get("agent_role"),
     }
 
 
@@ -107,10 +119,19 @@ def asks_for_nothing(params: Mapping[str, Any]) -> bool:
     return any(params.get(name) is not None for name in _ELSEWHERE)
 
 
-def wanted(params: Mapping[str, Any], provider: str) -> Callable[[Meta], bool]:
+def no_ancestors(meta: Meta) -> frozenset[str]:
+    """For stores that do not know what is above a thread."""
+    return frozenset()
+
+
+def wanted(
+    params: Mapping[str, Any], provider: str, ancestors: Callable[[Meta], frozenset[str]] = no_ancestors
+) -> Callable[[Meta], bool]:
     """Whether a thread, by the head of its rollout, is one that the params of thread/list ask for. Where they name no
-    providers, threads of the configured one are meant; where they name an empty list, those of all."""
-    kinds = frozenset(params.get("sourceKinds") or INTERACTIVE)
+    providers, threads of the configured one are meant; where they name an empty list, those of all. `ancestors` gives
+    the ids of the threads above one."""
+    parent, ancestor = params.get("parentThreadId"), params.get("ancestorThreadId")
+    kinds = frozenset(params.get("sourceKinds") or (INTERACTIVE if parent is ancestor is None else {"subAgent"}))
     cwd = params.get("cwd")
     folders = None if cwd is None else {os.path.normpath(path) for path in ([cwd] if isinstance(cwd, str) else cwd)}
     providers = frozenset([provider] if (named := params.get("modelProviders")) is None else named)
@@ -124,6 +145,8 @@ def wanted(params: Mapping[str, Any], provider: str) -> Callable[[Meta], bool]:
             and (not providers or _word(meta, "model_provider") in providers)
             and (not originators or _word(meta, "originator") in originators)
             and _word(meta, "id") not in excluded
+            and (parent is None or agent_facts(meta)["parentThreadId"] == parent)
+            and (ancestor is None or ancestor in ancestors(meta))
         )
 
     return fits

@@ -9,6 +9,17 @@ from urllib.parse import unquote
 from .items import review_mode, shown_command, wire_mcp_result, wire_search, wire_source
 
 _STATUS = {"in_progress": "inProgress", "completed": "completed", "failed": "failed", "declined": "declined"}
+_AGENT_TOOLS = {
+    "spawn_agent": "spawnAgent",
+    "send_input": "sendInput",
+    "resume_agent": "resumeAgent",
+    "close_agent": "closeAgent",
+    "send_message": "sendMessage",
+    "followup_task": "followupTask",
+    "interrupt_agent": "interruptAgent",
+    "list_agents": "listAgents",
+}
+_AGENT_STATES = {"pending_init": "pendingInit", "not_found": "notFound"}
 Body = Mapping[str, Any]
 
 
@@ -134,6 +145,29 @@ def _tool_call(body: Body) -> dict[str, Any]:
     }
 
 
+def _collab_call(body: Body) -> dict[str, Any]:
+    states = body.get("agents_states")
+    found = states if isinstance(states, dict) else {}
+    return {
+        "type": "collabAgentToolCall",
+        "id": body["id"],
+        "tool": _AGENT_TOOLS.get(_text(body.get("tool")), _text(body.get("tool"))),
+        "status": _settled(body),
+        "senderThreadId": _text(body.get("sender_thread_id")),
+        "receiverThreadIds": [id for id in _list(body.get("receiver_thread_ids")) if isinstance(id, str)],
+        "prompt": body.get("prompt"),
+        "model": body.get("model"),
+        "reasoningEffort": body.get("reasoning_effort"),
+        "agentsStates": {id: _agent_state(state) for id, state in found.items()},
+    }
+
+
+def _agent_state(state: object) -> dict[str, Any]:
+    """A state is a word, or a word with what the agent said."""
+    word, message = next(iter(state.items()), ("", None)) if isinstance(state, dict) else (_text(state), None)
+    return {"status": _AGENT_STATES.get(word, word), "message": message}
+
+
 def _search(body: Body) -> dict[str, Any]:
     action = wire_search(body.get("action"))
     return {"type": "webSearch", "id": body["id"], "query": _text(body.get("query")), "action": action}
@@ -157,6 +191,7 @@ _KINDS: dict[str, Callable[[Body], dict[str, Any]]] = {
     "FileChange": _file_change,
     "McpToolCall": _mcp_call,
     "ToolCall": _tool_call,
+    "CollabAgentToolCall": _collab_call,
     "WebSearch": _search,
     "ImageView": _with("imageView", "path"),
     "ContextCompaction": _with("contextCompaction"),

@@ -19,6 +19,7 @@ from .shapes import (
     array,
     enum,
     experimental,
+    mapping,
     named,
     nullable,
     record,
@@ -131,6 +132,41 @@ WEB_SEARCH_ACTION = named(
         other=record(),
     ),
 )
+COLLAB_AGENT_TOOL_CALL = record(
+    {
+        "id": STRING,
+        "tool": named(
+            "CollabAgentTool",
+            enum(
+                *("spawnAgent", "sendInput", "resumeAgent", "wait", "closeAgent"),
+                *("sendMessage", "followupTask", "interruptAgent", "listAgents"),
+            ),
+        ),
+        "status": named("CollabAgentToolCallStatus", enum(*PROGRESS, "interrupted")),
+        "senderThreadId": STRING,
+        "receiverThreadIds": array(STRING),
+        "prompt": TEXT_OR_NULL,
+        "model": TEXT_OR_NULL,
+        "reasoningEffort": TEXT_OR_NULL,
+        "agentsStates": mapping(
+            named(
+                "CollabAgentState",
+                record(
+                    {
+                        "status": named(
+                            "CollabAgentStatus",
+                            enum(
+                                *("pendingInit", "running", "interrupted", "completed", "errored"),
+                                *("shutdown", "notFound"),
+                            ),
+                        ),
+                        "message": TEXT_OR_NULL,
+                    }
+                ),
+            )
+        ),
+    }
+)
 THREAD_ITEM = named(
     "ThreadItem",
     tagged(
@@ -148,6 +184,7 @@ THREAD_ITEM = named(
         ),
         mcpToolCall=MCP_TOOL_CALL,
         dynamicToolCall=DYNAMIC_TOOL_CALL,
+        collabAgentToolCall=COLLAB_AGENT_TOOL_CALL,
         webSearch=record({"id": STRING, "query": STRING, "action": nullable(WEB_SEARCH_ACTION)}),
         imageView=record({"id": STRING, "path": STRING}),
         enteredReviewMode=record({"id": STRING, "review": STRING}),
@@ -323,6 +360,9 @@ THREAD = named(
             "originator": TEXT_OR_NULL,
             "threadSource": TEXT_OR_NULL,
             "source": SESSION_SOURCE,
+            "parentThreadId": TEXT_OR_NULL,
+            "agentNickname": TEXT_OR_NULL,
+            "agentRole": TEXT_OR_NULL,
             "gitInfo": nullable(GIT_INFO),
             "name": TEXT_OR_NULL,
             "projectId": NULL,

@@ -107,7 +107,6 @@ def _conversation(engine: Engine, options: ExecOptions, config: Config) -> tuple
     prompt = "" if idle else whole_prompt(argument, options, config)
     images = tuple(local_image(path, options.cwd) for path in options.images)
     text = (TextInput(text=prompt),) if isinstance(prompt, str) else ()
-    op = UserTurn(input=(*text, *images), overrides=TurnOverrides(output_schema=schema))
     source = options.flag("thread_source")
     where = ThreadOptions(
         cwd=options.cwd,
@@ -117,6 +116,8 @@ def _conversation(engine: Engine, options: ExecOptions, config: Config) -> tuple
         originator=options.environ.get(ORIGINATOR) or "codex_exec",
     )
     opened = engine.prepare(where)
+    # After the thread, so that its id is the later one: that tells turns of a fork from those it took over.
+    op = UserTurn(input=(*text, *images), overrides=TurnOverrides(output_schema=schema))
     if isinstance(prompt, str):
         if not idle:
             opened.begin(op)

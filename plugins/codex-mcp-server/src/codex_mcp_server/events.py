@@ -10,6 +10,7 @@ from codex_plugin_sdk import (
     AgentMessageDelta,
     AgentMessageItem,
     ApprovalRequested,
+    CollabAgentToolCallItem,
     CommandExecutionItem,
     EditIntent,
     Event,
@@ -218,6 +219,8 @@ def progress_of(event: Event) -> str | None:
             return f"edit {item.status.value}: {_short(', '.join(change.path for change in item.changes))}"
         case ItemStarted(item=McpToolCallItem() as item):
             return f"calling {item.server}: {item.tool}"
+        case ItemStarted(item=CollabAgentToolCallItem() as item):
+            return f"agents: {item.tool}{': ' + _short(item.prompt) if item.prompt else ''}"
         case ItemCompleted(item=AgentMessageItem() as item):
             return _short(item.text)
         case ItemCompleted(item=ReasoningItem(summary=(first, *_))):

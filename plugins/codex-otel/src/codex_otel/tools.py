@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from codex_plugin_sdk import (
+    CollabAgentToolCallItem,
     CommandExecutionItem,
     FileChangeItem,
     ImageViewItem,
@@ -39,6 +40,8 @@ def call_of(item: ThreadItem) -> Call | None:
         case McpToolCallItem():
             call = Call(id=item.id, tool=item.tool, kind="extension", duration_ms=item.duration_ms)
         case ToolCallItem():
+            call = Call(id=item.id, tool=item.tool)
+        case CollabAgentToolCallItem():
             call = Call(id=item.id, tool=item.tool)
         case ImageViewItem():
             return Call(id=item.id, tool="view_image")

@@ -125,7 +125,9 @@ class DynamicToolCallItem(ThreadItem):
 
 @attrs.frozen(kw_only=True)
 class CollabAgentToolCallItem(ThreadItem):
-    """What one agent has to do with others."""
+    """What one agent has to do with others. `tool`: spawnAgent, sendInput, wait, closeAgent, …; `status`: inProgress,
+    completed, failed, interrupted. `agents_states` has for each agent, by its thread id, the `status` and the last
+    `message`."""
 
     type: ClassVar[str] = "collabAgentToolCall"
     tool: str
@@ -133,6 +135,9 @@ class CollabAgentToolCallItem(ThreadItem):
     sender_thread_id: str
     receiver_thread_ids: tuple[str, ...] = ()
     prompt: str | None = None
+    model: str | None = None
+    reasoning_effort: str | None = None
+    agents_states: Any = None
 
 
 @attrs.frozen(kw_only=True)

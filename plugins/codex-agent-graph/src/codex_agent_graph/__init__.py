@@ -1,0 +1,1 @@
+"""Sub-agents as tools, as a plugin of codex-agent."""
