@@ -73,8 +73,8 @@ class Log(TurnGuard):
     def request_begins(self, request):
         self._note("request", request.kind)
 
-    def request_ends(self, request, items, usage, error=""):
-        self._note("answer", len(items), error)
+    def request_ends(self, request, items, usage, error=None):
+        self._note("answer", len(items), type(error).__name__)
 
     async def call_begins(self, call):
         self._note("call", call.name)
@@ -176,7 +176,7 @@ async def test_a_request_that_is_given_up_is_told_as_such(tmp_path):
         await thread.thread.submit(Interrupt())
         await thread.until(lambda msg: isinstance(msg, TurnInterrupted))
     assert [entry for entry in guard.said if entry[0] in {"answer", "end"}] == [
-        ("answer", 0, "cancelled"),
+        ("answer", 0, "CancelledError"),
         ("end", "interrupted"),
     ]
 

@@ -44,7 +44,11 @@ class Guards:
         self._admitted = request if early else None
 
     def request_ends(
-        self, request: ModelRequest, items: Sequence[ResponseItem], usage: TokenUsage | None, error: str = ""
+        self,
+        request: ModelRequest,
+        items: Sequence[ResponseItem],
+        usage: TokenUsage | None,
+        error: BaseException | None = None,
     ) -> None:
         self._each(lambda guard: guard.request_ends(request, items, usage, error))
 

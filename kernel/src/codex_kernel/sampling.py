@@ -109,8 +109,7 @@ async def _guarded(
     try:
         answer = await _attempt(provider, request, info, show)
     except BaseException as error:
-        why = error.message if isinstance(error, ProviderError) else "cancelled"
-        guards.request_ends(request, (), None, why)
+        guards.request_ends(request, (), None, error)
         raise
     guards.request_ends(request, answer.items, answer.usage)
     return answer

@@ -65,10 +65,14 @@ class TurnGuard:
         """A request to the model is about to leave, each attempt: a turn's, a compaction's, a reviewer's, a tool's."""
 
     def request_ends(
-        self, request: ModelRequest, items: Sequence[ResponseItem], usage: TokenUsage | None, error: str = ""
+        self,
+        request: ModelRequest,
+        items: Sequence[ResponseItem],
+        usage: TokenUsage | None,
+        error: BaseException | None = None,
     ) -> None:
-        """It was answered in full, or failed with `error`, or was given up ("cancelled"); after each `request_begins`
-        that let it through. `usage` is None where the server has not told it."""
+        """It was answered in full, or failed with `error` (a `ProviderError`), or was given up (another `error`); after
+        each `request_begins` that let it through. `usage` is None where the server has not told it."""
 
     async def call_begins(self, call: ToolCall) -> None:
         """A tool is about to run, before policies judge what it does."""

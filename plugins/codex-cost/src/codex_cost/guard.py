@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -95,7 +94,11 @@ class BudgetGuard(TurnGuard):
             self._settle(before[1], None)
 
     def request_ends(
-        self, request: ModelRequest, items: Sequence[ResponseItem], usage: TokenUsage | None, error: str = ""
+        self,
+        request: ModelRequest,
+        items: Sequence[ResponseItem],
+        usage: TokenUsage | None,
+        error: BaseException | None = None,
     ) -> None:
         """Settle what was reserved."""
         found = self._open.pop(id(request), None)
@@ -105,8 +108,7 @@ class BudgetGuard(TurnGuard):
             self._estimate.learn(request, usage.input_tokens)
             self._settle(found[1], self._cost(request, usage))
         else:
-            # The kernel tells us while it handles the error, of which it gives us only the text.
-            self._settle(found[1], Amount() if error and _never_ran(sys.exc_info()[1]) else None)
+            self._settle(found[1], Amount() if _never_ran(error) else None)
 
     async def turn_ends(self, turn_id: TurnId, state: str) -> None:
         """A request that was admitted and of which nothing was heard may have left: another guard refused it, or its

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from codex_plugin_sdk import TurnGuard
+from codex_plugin_sdk import ProviderError, TurnGuard
 
 if TYPE_CHECKING:
     from codex_plugin_sdk import (
@@ -71,7 +71,11 @@ class TraceGuard(TurnGuard):
             self._open()
 
     def request_ends(
-        self, request: ModelRequest, items: Sequence[ResponseItem], usage: TokenUsage | None, error: str = ""
+        self,
+        request: ModelRequest,
+        items: Sequence[ResponseItem],
+        usage: TokenUsage | None,
+        error: BaseException | None = None,
     ) -> None:
         file = self._open()
         from codex_plugin_sdk import encode_item
@@ -84,7 +88,7 @@ class TraceGuard(TurnGuard):
             items=names,
             usage=None if usage is None else usage.as_dict(),
             ms=_since(began),
-            **({"error": file.clean(error)} if error else {}),
+            **({} if error is None else {"error": file.clean(_words(error))}),
         )
 
     # -- tools -------------------------------------------------------------------------------------------
@@ -198,6 +202,10 @@ class TraceGuard(TurnGuard):
             return {**found, "unread": True}
         name = file.body(encoded(text))
         return {**found, "before": name, "mode": status.st_mode & 0o777, "mtime_ms": status.st_mtime_ns // 1_000_000}
+
+
+def _words(error: BaseException) -> str:
+    return error.message if isinstance(error, ProviderError) else "cancelled"
 
 
 def _now_ms() -> int:
