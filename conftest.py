@@ -7,12 +7,21 @@ import shutil
 
 import pytest
 
+pytest_plugins = ["codex_plugin_sdk.testing.warm_start"]
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marks that all packages share."""
     config.addinivalue_line(
         "markers", "requires_tool(*names): programs the test runs; without one it is skipped, in CI it fails"
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Figures of benchmarks are those of a program that is executed."""
+    for item in items:
+        if "benchmarks" in item.path.parts:
+            item.add_marker(pytest.mark.cold_start)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -217,7 +217,7 @@ async def test_a_background_process_that_holds_the_output_does_not_hold_up_the_e
     process = await spawn_process(shell("trap '' HUP; sleep 1000 & echo done", tty=tty))
     began = time.monotonic()
     assert (await read_all(process)).strip() == b"done"
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20  # the process in the background would take 1,000
     await process.kill_tree()
 
 

@@ -35,7 +35,17 @@ def root() -> Path:
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A copy of the sources, to plant faults in. Its path has a space, as people's paths have."""
-    copy = tmp_path / "a tree"
+    return _copied(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def shared_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, one for a module."""
+    return _copied(tmp_path_factory.mktemp("shared"))
+
+
+def _copied(folder: Path) -> Path:
+    copy = folder / "a tree"
     copy.mkdir()
     for name in COPIED:
         source = ROOT / name

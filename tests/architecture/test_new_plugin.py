@@ -12,9 +12,9 @@ NAMES = ("codex-tool-word-count", "codex-a-very-long-name-that-a-person-might-we
 
 
 @pytest.fixture
-def created(request: pytest.FixtureRequest, tree: Path, run_python) -> Path:
+def created(tree: Path, run_python) -> Path:
     """A new plugin, in a copy of the tree."""
-    name = getattr(request, "param", NAMES[0])
+    name = NAMES[0]
     result = run_python("tools/new_plugin.py", name, cwd=tree)
     assert result.returncode == 0, result.stderr
     assert f"plugins/{name}" in result.stdout
@@ -29,23 +29,34 @@ def test_nothing_of_the_template_is_left_in_names_or_text(created: Path) -> None
     assert 'tool-word-count = "codex_tool_word_count.plugin"' in (created / "pyproject.toml").read_text()
 
 
-@pytest.mark.parametrize("created", NAMES, indirect=True, ids=["ordinary", "long"])
-def test_its_own_tests_pass(created: Path, tree: Path, run_python) -> None:
+@pytest.fixture(scope="module")
+def both(shared_tree: Path, run_python) -> tuple[Path, ...]:
+    """Both plugins in one tree."""
+    for name in NAMES:
+        assert run_python("tools/new_plugin.py", name, cwd=shared_tree).returncode == 0
+    return tuple(shared_tree / "plugins" / name for name in NAMES)
+
+
+@pytest.mark.xdist_group("new plugins")
+@pytest.mark.parametrize("number", [0, 1], ids=["ordinary", "long"])
+def test_its_own_tests_pass(both: tuple[Path, ...], shared_tree: Path, run_python, number: int) -> None:
+    created, tree = both[number], shared_tree
     path = os.pathsep.join([str(created / "src"), os.environ.get("PYTHONPATH", "")])
     result = run_python("-m", "pytest", "-q", "-p", "no:xdist", str(created), cwd=tree, PYTHONPATH=path)
     assert result.returncode == 0, result.stdout + result.stderr
     assert " passed" in result.stdout
 
 
-@pytest.mark.parametrize("created", NAMES, indirect=True, ids=["ordinary", "long"])
-def test_it_is_clean_for_every_check(created: Path, tree: Path, run_python) -> None:
+@pytest.mark.xdist_group("new plugins")
+def test_they_are_clean_for_every_check(both: tuple[Path, ...], shared_tree: Path, run_python) -> None:
+    sources = [str(created / "src") for created in both]
     for arguments in (
-        ("-m", "ruff", "check", "--no-cache", str(created)),
-        ("-m", "ruff", "format", "--no-cache", "--check", str(created)),
-        ("-m", "mypy", "--cache-dir", os.devnull, "--follow-imports=silent", str(created / "src")),
+        ("-m", "ruff", "check", "--no-cache", *map(str, both)),
+        ("-m", "ruff", "format", "--no-cache", "--check", *map(str, both)),
+        ("-m", "mypy", "--cache-dir", os.devnull, "--follow-imports=silent", *sources),
         ("tools/check_imports.py",),
     ):
-        result = run_python(*arguments, cwd=tree)
+        result = run_python(*arguments, cwd=shared_tree)
         assert result.returncode == 0, f"{arguments}: {result.stdout}{result.stderr}"
 
 

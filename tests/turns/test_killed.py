@@ -17,7 +17,10 @@ import pytest
 from codex_plugin_sdk.testing.model import call
 from codex_plugin_sdk.testing.servers import ScriptedResponsesServer
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes through /proc")
+pytestmark = [
+    pytest.mark.cold_start,  # a process is known by its environment
+    pytest.mark.skipif(sys.platform != "linux", reason="looks at processes through /proc"),
+]
 
 PROGRAM = Path(sys.executable).with_name("codex")
 PATIENCE_S = 60

@@ -1,4 +1,8 @@
-"""One session with the tools of several MCP servers: real processes, real sockets, `codex exec` and the app server."""
+"""One session with the tools of several MCP servers: real processes, real sockets, `codex exec` and the app server.
+
+The server that is far is one for all of them, and the one that is near mostly one without a library: the official
+package takes more than a second to load.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,8 @@ from codex_plugin_sdk.testing.model import call, say
 from codex_plugin_sdk.testing.servers import ScriptedResponsesServer
 
 PROGRAM = Path(sys.executable).with_name("codex")
+PLAIN = Path(__file__).parents[2] / "plugins/codex-mcp-bridge/tests/servers/plain_server.py"
+pytestmark = pytest.mark.xdist_group("turns with MCP servers")
 LIMIT_S = 60
 
 SERVER = '''
@@ -60,7 +66,7 @@ def made(name, log):
 
     return server
 '''
-STDIO = SERVER + "\nmade('near', sys.argv[1]).run()\n"
+STDIO = SERVER + "\nmade(*sys.argv[1:]).run()\n"
 HTTP = (
     SERVER
     + """
@@ -94,14 +100,14 @@ HANG = "import time\ntime.sleep(600)\n"
 class Place:
     """A home with three servers, a folder, a scripted model, and what the servers wrote down."""
 
-    def __init__(self, root: Path, model: ScriptedResponsesServer, port: int) -> None:
-        self.root, self.work, self.model, self.log = root, root / "work", model, root / "log"
-        self.log.touch()
+    def __init__(self, root: Path, model: ScriptedResponsesServer, port: int, log: Path) -> None:
+        self.root, self.work, self.model, self.log = root, root / "work", model, log
+        self.log.write_text("")
         self.port = port
         for name in ("home", "codex-home", "site", "work/.git"):
             (root / name).mkdir(parents=True)
         (self.work / ".git/HEAD").write_text("ref: refs/heads/main\n")
-        (root / "near_server.py").write_text(STDIO)
+        (root / "near_server.py").write_text(PLAIN.read_text())
         (root / "hang.py").write_text(HANG)
         info = root / "site/tiny-0.1.dist-info"
         info.mkdir()
@@ -126,9 +132,13 @@ class Place:
             'model = "gpt-5.5"\nmodel_provider = "s"\nmcp_optional_startup_grace_ms = 30000\n'
             f'[model_providers.s]\nname = "S"\nbase_url = "{self.model.base_url}"\nwire_api = "responses"\n'
             "request_max_retries = 0\nstream_max_retries = 0\n"
-            f'[mcp_servers.near]\ncommand = "{sys.executable}"\nargs = ["{self.root}/near_server.py", "{self.log}"]\n{near}\n'
+            f'[mcp_servers.near]\ncommand = "{sys.executable}"\nargs = ["{self.root}/near_server.py", "near", "{self.log}"]\n{near}\n'
             f'[mcp_servers.far]\nurl = "http://127.0.0.1:{self.port}/mcp"\n{more}'
         )
+
+    def use_official(self) -> None:
+        """The near server is written with the official package, as the others are."""
+        (self.root / "near_server.py").write_text(STDIO)
 
     def script(self, *answers):
         """What the model says, request by request."""
@@ -238,18 +248,23 @@ class App:
         return message
 
 
-@pytest.fixture
-def place(tmp_path):
-    (tmp_path / "far_server.py").write_text(HTTP)
-    words = [sys.executable, str(tmp_path / "far_server.py"), str(tmp_path / "log")]
-    with (
-        ScriptedResponsesServer() as model,
-        subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as server,
-    ):
+@pytest.fixture(scope="module")
+def far(tmp_path_factory):
+    """The port of the server that is far, and the log of all servers."""
+    folder = tmp_path_factory.mktemp("far")
+    (folder / "far_server.py").write_text(HTTP)
+    words = [sys.executable, str(folder / "far_server.py"), str(folder / "log")]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as server:
         try:
-            yield Place(tmp_path, model, int(server.stdout.readline()))
+            yield int(server.stdout.readline()), folder / "log"
         finally:
             server.terminate()
+
+
+@pytest.fixture
+def place(tmp_path, far):
+    with ScriptedResponsesServer() as model:
+        yield Place(tmp_path, model, *far)
 
 
 def sums():
@@ -262,6 +277,7 @@ FREE = "--dangerously-bypass-approvals-and-sandbox"
 
 
 def test_exec_uses_tools_of_three_kinds_of_server_in_one_session(place):
+    place.use_official()
     place.script(sums(), [say("done")])
     code, out, err = place.exec("--json", FREE)
     assert code == 0, err
@@ -343,6 +359,7 @@ def test_what_was_called_is_read_back_from_the_rollout(place):
 
 
 def test_the_app_server_asks_for_consent_and_passes_a_form_on(place):
+    place.use_official()
     place.configure(near='[mcp_servers.near.tools.who]\napproval_mode = "approve"\n')
     place.script(sums(), [call("mcp__near__who", "who")], [say("done")])
     with place.app() as app:
@@ -384,7 +401,7 @@ def test_the_app_server_lists_calls_and_reads_without_a_model(place):
         assert app.call("config/mcpServer/reload") == {}
     assert lone.keys() == status.keys() == {"near", "far", "within"}
     assert {entry["runtimeStatus"] for entry in status.values()} == {"connected"}
-    assert set(status["near"]["tools"]) == {"add", "who", "wait"}
+    assert set(status["far"]["tools"]) == {"add", "who", "wait"}
     assert found["structuredContent"] == {"result": 9}
     assert place.noted() == ["far add 4 5"]
 
@@ -398,21 +415,26 @@ def test_what_a_turn_would_send_is_printed_without_starting_a_server(place):
     assert place.noted() == []
 
 
-@pytest.mark.parametrize("name", ["near", "far", "within"])
-def test_an_interrupt_cancels_the_call_at_the_server(place, name):
-    place.script([call(f"mcp__{name}__wait", "w")])
+def test_an_interrupt_cancels_the_call_at_the_server(place):
     with place.app() as app:
         start = {"cwd": str(place.work), "sandbox": "danger-full-access", "approvalPolicy": "never"}
         thread = app.call("thread/start", start)["thread"]["id"]
-        turn = app.call("turn/start", {"threadId": thread, "input": [{"type": "text", "text": "go"}]})["turn"]["id"]
-        progress = app.until("item/mcpToolCall/progress", itemId="w")
-        assert "half" in progress["params"]["message"]
-        other = {"threadId": thread, "server": name, "tool": "add", "arguments": {"a": 1, "b": 1}}
-        app.call("turn/interrupt", {"threadId": thread, "turnId": turn})
-        done = app.until("turn/completed")
-        assert done["params"]["turn"]["status"] == "interrupted"
-        assert app.ends()["w"]["status"] == "failed"
-        assert app.call("mcpServer/tool/call", other)["structuredContent"] == {"result": 2}, "the server goes on"
+        for name in ("near", "far", "within"):
+            interrupt(place, app, thread, name)
+
+
+def interrupt(place, app, thread, name):
+    place.log.write_text("")
+    place.script([call(f"mcp__{name}__wait", name)])
+    turn = app.call("turn/start", {"threadId": thread, "input": [{"type": "text", "text": "go"}]})["turn"]["id"]
+    progress = app.until("item/mcpToolCall/progress", itemId=name)
+    assert "half" in progress["params"]["message"]
+    other = {"threadId": thread, "server": name, "tool": "add", "arguments": {"a": 1, "b": 1}}
+    app.call("turn/interrupt", {"threadId": thread, "turnId": turn})
+    done = app.until("turn/completed")
+    assert done["params"]["turn"]["status"] == "interrupted"
+    assert app.ends()[name]["status"] == "failed"
+    assert app.call("mcpServer/tool/call", other)["structuredContent"] == {"result": 2}, "the server goes on"
     assert place.noted() == sorted([f"{name} waits", f"{name} cancelled", f"{name} add 1 1"])
 
 

@@ -82,6 +82,7 @@ class Trapped:
             f'[model_providers.scripted]\nname = "Scripted"\nbase_url = "{base_url}"\nwire_api = "responses"\n'
             "request_max_retries = 0\nstream_max_retries = 0\n"
             f'[sandbox_workspace_write]\nwritable_roots = ["{root}/marks"]\n'
+            "[undo]\nenabled = false\n"  # it copies every file of a workspace, whatever is in it
         )
         self.write("config.toml", config, self.home)
         self._lay()

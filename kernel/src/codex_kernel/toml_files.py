@@ -113,7 +113,7 @@ def _keys(text: str) -> tuple[list[str], int]:
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
     """Lines at which a header or a key can stand: not those inside arrays and strings of several lines."""
     depth, quote = 0, ""
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
         if not depth and not quote:
             yield number, line
             header = line.lstrip().startswith("[")

@@ -17,6 +17,7 @@ async def refused(app, method, params=None):
     return caught.value.error
 
 
+@pytest.mark.cold_start
 async def test_nothing_is_answered_before_the_handshake_and_there_is_one(host):
     async with host.start(handshake=False) as app:
         assert await refused(app, "thread/start", {}) == {"code": -32600, "message": "Not initialized"}
@@ -30,7 +31,12 @@ async def test_nothing_is_answered_before_the_handshake_and_there_is_one(host):
 @pytest.mark.parametrize(
     ("method", "params", "message"),
     [
-        ("no/such", {}, "Invalid request: unknown variant `no/such`, expected one of `initialize`"),
+        pytest.param(
+            "no/such",
+            {},
+            "Invalid request: unknown variant `no/such`, expected one of `initialize`",
+            marks=pytest.mark.cold_start,  # methods are in the order in which their modules are imported
+        ),
         ("thread/read", {}, "Invalid request: missing field `threadId`"),
         ("thread/read", {"threadId": 5}, "Invalid request: invalid type: integer `5`, expected a string"),
         ("thread/start", {"sandbox": "loose"}, "Invalid request: unknown variant `loose`, expected one of `read-only`"),

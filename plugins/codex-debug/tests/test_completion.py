@@ -86,7 +86,7 @@ def test_nested_groups_and_words_of_a_usage_line(answer, words, expected):
         (["codex", "--add-dir", "a"], ["dir,a"]),
         (["codex", "exec", "-C/x", "--cd", ""], ["dir,"]),
         (["codex", "-m", ""], []),
-        (["codex", "exec", "--no-such=", ""], plain("resume", "review")),
+        (["codex", "exec", "--no-such=", ""], plain("resume", "fork", "review")),
         (["codex", "no-such-command", ""], []),
     ],
 )

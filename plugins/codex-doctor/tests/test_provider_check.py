@@ -136,7 +136,7 @@ async def test_silence_ends_within_the_limit(tmp_path):
         taken_s = time.monotonic() - began
         stall.release()
     assert (finding.health, finding.details["cause"]) == (Health.FAILED, "time-out")
-    assert taken_s < 3
+    assert taken_s < 20  # the server would be silent for ever
 
 
 async def test_a_provider_that_is_not_ready_is_not_waited_for(tmp_path):

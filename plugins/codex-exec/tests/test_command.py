@@ -50,6 +50,7 @@ def png(width=1, height=1):
 # -- output --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.cold_start
 def test_stdout_is_the_final_message_alone(codex, server):
     server.play(
         server.answer(say("I will look.", "m1"), call("exec_command", cmd="echo one")), server.answer(say("Done."))
@@ -161,6 +162,7 @@ def test_a_retry_is_an_error_event_and_the_turn_goes_on(codex, server):
     assert done.events[2]["message"].startswith("Reconnecting... 1/1 (")
 
 
+@pytest.mark.cold_start
 def test_a_failed_turn_tells_the_error_twice_and_exits_with_its_code(codex, server):
     server.play(json_reply(400, {"error": {"message": "bad request text"}}))
     done = codex.run("exec", "--json", "go")
@@ -463,6 +465,7 @@ def test_the_last_message_may_go_to_a_device(codex, server):
 # -- pipes and signals ---------------------------------------------------------------------------------
 
 
+@pytest.mark.cold_start
 def test_a_reader_that_leaves_ends_it_quietly(codex, server):
     server.play(*(server.answer(call("exec_command", f"c{n}", cmd=f"echo {n}")) for n in range(200)))
     with codex.start("exec", "--json", *FREE, "go") as process:
@@ -500,6 +503,7 @@ class Running:
         return True
 
 
+@pytest.mark.cold_start
 def test_interrupt_ends_the_commands_and_leaves_a_session_that_resumes(codex, server):
     running = Running(codex, server)
     code, out, err, seconds = running.end(signal.SIGINT)

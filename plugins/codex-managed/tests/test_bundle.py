@@ -3,7 +3,7 @@
 import tomllib
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from codex_managed.bundle import BundleRefused, parse_bundle
@@ -85,6 +85,7 @@ TABLE = st.tuples(
 
 
 @given(st.lists(TABLE, max_size=5))
+@example([("config", ["a"], False, {"a": '"\u2028["', "config": '"""\n[config]\nx = 1\n"""'}, 0)])
 def test_a_part_says_the_same_in_the_same_lines(tables):
     lines = ["version = 1 # [config]", "# [config]"]
     for name, inner, array, keys, blanks in tables:

@@ -26,6 +26,7 @@ def bare(found):
     return found
 
 
+@pytest.mark.cold_start
 async def test_initialize_names_the_server_as_codex_does(host):
     async with host.raw(greet=False) as raw:
         found = await raw.greet()

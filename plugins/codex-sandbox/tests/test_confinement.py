@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
+pytestmark = pytest.mark.cold_start
+
 
 def test_read_only_is_the_default(sandbox):
     done = sandbox.run("sh", "-c", "echo x > made")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.cold_start
+
 
 @pytest.fixture
 def warmed(sandbox):

@@ -35,7 +35,7 @@ def part_of(text: str, name: str, places: Mapping[str, tuple[int, int]]) -> str:
     starts = {line for line, _ in places.values()}
     kept = False
     lines = []
-    for number, line in enumerate(text.splitlines(keepends=True), 1):
+    for number, line in enumerate(re.findall(r"[^\n]*\n|[^\n]+\Z", text), 1):
         if number in starts and line.lstrip().startswith("[") and (found := _HEADER.match(line)):
             kept = found[2].strip().strip("\"'") == name
             if kept and found[3]:  # [name.inner] -> [     inner]
@@ -50,7 +50,7 @@ def part_of(text: str, name: str, places: Mapping[str, tuple[int, int]]) -> str:
 def stands_alone(name: str, places: Mapping[str, tuple[int, int]], text: str) -> bool:
     """Whether a table is set below headers of its own, the outermost first: not by dotted keys or braces at the
     top. Only such a table can be a document of its own."""
-    lines = text.splitlines()
+    lines = text.split("\n")
     headers = [line for line, _ in places.values() if lines[line - 1].lstrip().startswith("[")]
     first = min(headers, default=len(lines) + 1)
     mine = [line for key, (line, _) in places.items() if key.partition(".")[0] == name]

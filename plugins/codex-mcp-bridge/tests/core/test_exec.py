@@ -14,6 +14,7 @@ import pytest
 from codex_plugin_sdk import text_message
 from codex_plugin_sdk.testing.servers import ScriptedResponsesServer
 
+PROGRAM = Path(sys.executable).with_name("codex")
 RAW = Path(__file__).parent.parent / "servers" / "raw_server.py"
 PROBE = """
 import sys
@@ -24,18 +25,19 @@ finally:
     sys.stderr.write("IMPORTED " + " ".join(sys.modules) + "\\n")
 sys.exit(status)
 """
+PROBED = (sys.executable, "-c", PROBE)
 
 
 def run_exec(
-    home: Path, tables: str, *words: str, stdin: str | None = None
+    home: Path, tables: str, *words: str, stdin: str | None = None, program: Sequence[str] = (str(PROGRAM),)
 ) -> tuple[int, set[str], str, Sequence[str]]:
-    """Exit status, all modules that were imported, all that was printed, and the bodies of the requests."""
+    """Exit status, all modules that were imported (by `PROBED`), all that was printed, and the bodies of the requests."""
     with ScriptedResponsesServer() as server:
         server.play(server.answer(text_message("assistant", "hello", id="msg_1")))
         provider = f'[model_providers.x]\nname="x"\nbase_url="{server.base_url}"\nwire_api="responses"\n'
         (home / "config.toml").write_text(f'model_provider="x"\n{tables}\n{provider}')
         done = subprocess.run(
-            [sys.executable, "-c", PROBE, "exec", "--skip-git-repo-check", "--json", *(words or ("hi",))],
+            [*program, "exec", "--skip-git-repo-check", "--json", *(words or ("hi",))],
             env={**os.environ, "CODEX_HOME": str(home), "NO_PROXY": "*"},
             cwd=home,
             **({"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}),
@@ -56,14 +58,14 @@ def table(name: str, mode: str, *more: str) -> str:
 
 @pytest.mark.parametrize("tables", ["", table("s", "ok", "enabled = false")])
 def test_the_library_is_not_imported_without_a_server(tmp_path: Path, tables: str) -> None:
-    status, imported, output, _ = run_exec(tmp_path, tables)
+    status, imported, output, _ = run_exec(tmp_path, tables, program=PROBED)
     assert status == 0, output
     assert "codex_mcp_bridge.plugin" in imported
     assert sorted(imported & {"mcp", "mcp_types", "pydantic", "httpx2", "starlette"}) == []
 
 
 def test_tools_of_a_server_are_in_the_first_request(tmp_path: Path) -> None:
-    status, imported, output, bodies = run_exec(tmp_path, table("shed", "ok", "required = true"))
+    status, imported, output, bodies = run_exec(tmp_path, table("shed", "ok", "required = true"), program=PROBED)
     assert status == 0, output
     assert "mcp" in imported
     assert "mcp__shed" in bodies[0]

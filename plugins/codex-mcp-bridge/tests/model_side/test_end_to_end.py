@@ -1,4 +1,7 @@
-"""Whole turns: the program `codex` or a thread, a scripted model, and a real server over stdio."""
+"""Whole turns: the program `codex` or a thread, a scripted model, and a real server over stdio.
+
+Where it does not matter what the server is written with it is one without a library, which starts a second earlier.
+"""
 
 from __future__ import annotations
 
@@ -30,10 +33,11 @@ from codex_plugin_sdk.testing.model import ScriptedModel, call, say
 from codex_plugin_sdk.testing.servers import ScriptedResponsesServer
 
 CODEX = Path(sys.executable).with_name("codex")
-SERVER = Path(__file__).with_name("a_server.py")
+OFFICIAL = (str(Path(__file__).with_name("a_server.py")),)
+PLAIN = (str(Path(__file__).parent.parent / "servers" / "plain_server.py"), "demo")
 
 
-def config(base_url, extra):
+def config(base_url, extra, server):
     return f"""
 model = "gpt-5.5"
 model_provider = "scripted"
@@ -45,7 +49,7 @@ wire_api = "responses"
 request_max_retries = 0
 [mcp_servers.demo]
 command = "{sys.executable}"
-args = ["{SERVER}"]
+args = {json.dumps(server)}
 required = true
 {extra if extra.startswith("[") else ""}
 """
@@ -55,13 +59,13 @@ required = true
 def run(tmp_path):
     """Runs `codex exec --json` over answers of the model; gives the items that ended and the requests."""
 
-    def run(*answers, extra="", args=()):
+    def run(*answers, extra="", args=(), server=OFFICIAL):
         home, work = tmp_path / "home", tmp_path / "work"
         home.mkdir()
         work.mkdir()
         with ScriptedResponsesServer() as model:
             model.play(*[model.answer(*answer) for answer in answers])
-            (home / "config.toml").write_text(config(model.base_url, extra))
+            (home / "config.toml").write_text(config(model.base_url, extra, server))
             environ = {"PATH": os.environ["PATH"], "HOME": str(home), "CODEX_HOME": str(home), "LANG": "C.UTF-8"}
             command = [CODEX, "exec", "--json", "--skip-git-repo-check", *args, "go"]
             done = subprocess.run(
@@ -128,6 +132,7 @@ def test_a_server_approved_for_good_is_not_asked_about(run):
         [call("mcp__demo__remove", "c1", path="x")],
         [say("done")],
         extra='[mcp_servers.demo.tools.remove]\napproval_mode = "approve"',
+        server=PLAIN,
     )
     assert [item["status"] for item in ended(events)] == ["completed"]
 
@@ -138,6 +143,7 @@ def test_deferred_tools_are_found_and_then_called(run):
         [call("mcp__demo__add", "c2", a=2, b=3)],
         [say("done")],
         extra="[mcp]\ndefer_tools_above_tokens = 10",
+        server=PLAIN,
     )
     assert "tool_search" in offered(requests[0])
     assert not [name for name in offered(requests[0]) if name.startswith("mcp__")]
@@ -157,7 +163,7 @@ def test_resources_are_listed_and_read(run):
 
 
 def test_in_exec_an_elicitation_is_declined_by_itself_and_the_root_is_the_workspace(run, tmp_path):
-    _, requests = run([call("mcp__demo__greet", "c1"), call("mcp__demo__where", "c2")], [say("done")])
+    _, requests = run([call("mcp__demo__who", "c1"), call("mcp__demo__where", "c2")], [say("done")], server=PLAIN)
     greeted, place = outputs(requests)
     assert greeted.endswith('{"result":"decline"}')
     assert (tmp_path / "work").as_uri() in place
@@ -186,11 +192,11 @@ def policies():
     return (plugin(codex_exec_policies=[ExecPolicySpec(name="mcp", factory=ApprovalModes)]),)
 
 
-def opened(model, tmp_path, **more):
+def opened(model, tmp_path, server=PLAIN, **more):
     flags = {
         "approval_policy": "on-request",
         "mcp_servers.demo.command": sys.executable,
-        "mcp_servers.demo.args": [str(SERVER)],
+        "mcp_servers.demo.args": list(server),
         "mcp_servers.demo.required": True,
         **more,
     }
@@ -247,7 +253,7 @@ async def test_the_user_is_asked_once_for_the_session(tmp_path):
 @pytest.mark.anyio
 async def test_an_elicitation_reaches_the_user_and_its_answer_the_server(tmp_path):
     model = ScriptedModel([call("mcp__demo__greet", "c1")], [say("done")])
-    async with opened(model, tmp_path) as harness:
+    async with opened(model, tmp_path, server=OFFICIAL) as harness:
         seen = await turn(
             harness,
             {

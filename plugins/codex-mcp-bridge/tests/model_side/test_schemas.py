@@ -1,3 +1,4 @@
+import json
 import time
 
 import pytest
@@ -62,10 +63,13 @@ def test_references_elsewhere_are_not_followed():
 
 def test_a_million_nodes_are_refused_quickly():
     schema = {"type": "object", "properties": {f"p{i}": {"type": "string"} for i in range(500_000)}}
-    began = time.monotonic()
+    began_s = time.process_time()
+    json.dumps(schema)
+    written_s = time.process_time() - began_s
+    began_s = time.process_time()
     with pytest.raises(HopelessSchema, match="more than 10,000 parts"):
         simplified(schema)
-    assert time.monotonic() - began < 0.5
+    assert time.process_time() - began_s < 3 * written_s
 
 
 def test_references_that_multiply_are_refused():
