@@ -117,8 +117,8 @@ class RolloutIndex(Protocol):
         said it, capitals or not. None where there is no index."""
         ...
 
-    def forget(self) -> None:
-        """Drop all that is known, so that everything is read anew."""
+    def forget(self) -> bool:
+        """Drop all that is known, so that everything is read anew; False where that cannot be done."""
         ...
 
     def notices(self) -> Sequence[str]:

@@ -73,6 +73,8 @@ def test_a_fork_with_copied_lines_pays_for_its_own_turns(rollout, read):
     fork.total = parent.total
     assert read(fork)[0] == []
     assert [spent.input for spent in read(fork.turn().spend(400, 0, 40, 0))[0]] == [400]
+    fork.now_ms = parent.now_ms - 60_000  # a clock that is set back makes no turn another's
+    assert [spent.input for spent in read(fork.turn().spend(800, 0, 80, 0))[0]] == [400, 800]
 
 
 def test_a_fork_that_goes_on_from_a_total_pays_for_its_own_requests(rollout, read):

@@ -89,6 +89,15 @@ def test_rollout_torn_within_its_first_line_begins_anew(home) -> None:
     assert [(entry.ordinal, entry.type) for entry in home.store.read(thread_id)] == [(0, "session_meta")]
 
 
+@pytest.mark.parametrize("content", [b"", b'{"timestamp":"2026-11-21T02:54:55.638Z","ord', bytes(500)])
+def test_thread_that_died_within_its_first_line_is_no_thread(home, content) -> None:
+    thread_id = home.put(content)
+    assert home.store.find(thread_id) is None
+    assert home.store.list().threads == ()
+    begun = home.put(b'{"timestamp":"2026-11-21T02:54:55.638Z","type":"session_meta","payload":{"cwd":"/w"}}')
+    assert home.store.list().threads[0].thread_id == begun  # whole, but for its line feed
+
+
 def test_zeros_that_a_power_cut_leaves_are_cut_off(home) -> None:
     thread_id = home.record(0, 1)
     with home.file_of(thread_id).open("ab") as file:

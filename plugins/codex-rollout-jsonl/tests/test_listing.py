@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from codex_plugin_sdk import UserError, new_thread_id, uuid7_unix_ms
+from codex_plugin_sdk import StoreError, ThreadQuery, UserError, new_thread_id, uuid7_unix_ms
 from codex_rollout_jsonl import head
 from codex_rollout_jsonl.layout import day_folder, rollout_name
 
@@ -55,6 +56,25 @@ def test_preview_is_the_first_message_of_the_user(home, name: str) -> None:
     thread_id = home.put(jsonl(*HEADS[name]))
     (found,) = home.store.list().threads
     assert (found.thread_id, found.preview, found.cwd) == (thread_id, "Hello", "/w")
+
+
+def test_file_that_may_not_be_read_hides_no_other(home, monkeypatch) -> None:
+    first, locked, last = (home.put(jsonl(meta(), said("Hello"))) for _ in range(3))
+    path, open_file = home.file_of(locked), os.open
+
+    def refuse(name, *args, **options):
+        if name == str(path):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), name)
+        return open_file(name, *args, **options)
+
+    monkeypatch.setattr(head.os, "open", refuse)  # root may read anything
+    found = home.store.list().threads
+    assert [(one.thread_id, one.preview) for one in found] == [(last, "Hello"), (locked, ""), (first, "Hello")]
+    assert found[1].path == str(path)
+    assert [one.thread_id for one in home.store.list(cwd="/w").threads] == [last, first]
+    assert [one.thread_id for one in home.store.browse(ThreadQuery()).threads] == [last, first]
+    with pytest.raises(StoreError, match="Permission denied"):
+        home.store.find(locked)
 
 
 def test_preview_is_cut_and_only_the_head_is_read(home, monkeypatch) -> None:

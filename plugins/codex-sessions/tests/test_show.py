@@ -67,7 +67,7 @@ def test_show_json_is_one_object_with_everything(put, sessions, r):
 def test_turn_that_failed_or_has_no_end_says_so(r):
     failed = ("event_msg", {"type": "error", "message": "no credit", "turn_id": "t1"})
     turns, _ = read([r.meta(r.FIRST), r.begun(), r.user("a"), failed, r.begun("t2"), r.user("b")])
-    assert [(turn.status, turn.error) for turn in turns] == [("failed", "no credit"), ("interrupted", "")]
+    assert [(turn.status, turn.error) for turn in turns] == [("failed", "no credit"), ("unfinished", "")]
 
 
 def test_older_file_with_told_messages_shows_them_once_and_its_calls(r):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import sqlite3
 import subprocess
 import sys
@@ -278,3 +279,38 @@ def test_step_that_fails_changes_nothing(home, path, state):
         SqliteState(str(home), database=broken).get("n", "k")
     broken.close()
     assert state.get("n", "k") == b"v"
+
+
+@contextlib.contextmanager
+def full_disk(size):
+    """No file grows beyond `size` bytes."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_full_disk_is_told_and_nothing_is_half_written(home, state):
+    state.put("n", "k", b"v")
+    with full_disk(128 * 1024):
+        with pytest.raises(StoreError, match="cannot be used"):
+            state.put("n", "k", b"w" * 500_000)
+        assert state.get("n", "k") == b"v"
+    state.put("n", "k", b"x")
+    assert state.get("n", "k") == b"x"
+
+
+def test_backup_that_finds_no_room_is_not_left_as_if_it_was_one(home, path):
+    old = Database(str(path), steps=STEPS[:1])
+    SqliteState(str(home), database=old).put("n", "k", b"v" * 500_000)
+    old.close()
+    database = Database(str(path))
+    state = SqliteState(str(home), database=database)
+    with full_disk(128 * 1024), pytest.raises(StoreError):
+        state.get("n", "k")
+    assert not list(path.parent.glob("*.backup-*"))
+    assert state.get("n", "k") == b"v" * 500_000
+    state.close()
+    assert len(list(path.parent.glob("*.backup-*"))) == 1

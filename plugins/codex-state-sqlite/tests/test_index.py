@@ -308,3 +308,14 @@ def test_name_of_a_rollout_gives_its_thread():
     assert thread_id_of(f"rollout-2026-11-21T03-00-00-{id}.jsonl") == id
     assert thread_id_of(f"rollout-2026-11-21T03-00-00-{id}_{part}.jsonl") == id
     assert thread_id_of("notes.jsonl") == thread_id_of(f"rollout-2026-11-21T03-00-00-{id}.txt") == ""
+
+
+def test_file_without_a_whole_line_is_left_to_whoever_reads_it(rollouts, state):
+    path = rollouts.put(1, "a yak")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:40])
+    assert state.refresh(60)
+    assert said(state, "yak") == ([], 1, 0)
+    path.write_bytes(whole)
+    assert state.refresh(60)
+    assert said(state, "yak") == (["1"], 0, 1)

@@ -70,12 +70,13 @@ def last_thread(rollouts: dict[str, str]) -> str:
 def named_thread(home: str, rollouts: dict[str, str], wanted: str) -> str:
     """The thread of this id, of a unique beginning of one, or of this name, the newest of them. Raises `UserError`."""
     ids = {thread_id_of(name) for name in rollouts}
-    if wanted in ids:
-        return wanted
+    begin = wanted.lower()
+    if begin in ids:
+        return begin
     by_name = _names(home).get(wanted)
     if by_name in ids and by_name is not None:
         return by_name
-    fits = sorted(id for id in ids if wanted and id.startswith(wanted))
+    fits = sorted(id for id in ids if begin and id.startswith(begin))
     if len(fits) == 1:
         return fits[0]
     if fits:

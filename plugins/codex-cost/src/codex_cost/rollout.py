@@ -212,7 +212,8 @@ class _Reader:
         if begun is None or born is None:  # a version that did not name its turns
             self.is_doubtful = self._is_fork
             return False
-        return begun < born
+        self._is_heir = begun < born  # what it inherited stands in front; later a clock may have been set back
+        return self._is_heir
 
 
 def agent_of(source: object) -> str:

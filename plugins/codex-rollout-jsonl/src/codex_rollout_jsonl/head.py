@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from codex_plugin_sdk import ThreadSummary, is_uuid, uuid7_unix_ms
+from codex_plugin_sdk import StoreError, ThreadSummary, is_uuid, uuid7_unix_ms
 
 from .failures import store_error
 from .layout import ARCHIVED, thread_id_of
@@ -32,8 +32,9 @@ def summarize(
     cwd: str | None = None,
     wanted: Callable[[Mapping[str, Any]], bool] | None = None,
 ) -> ThreadSummary | None:
-    """The summary of a rollout; None if the file is empty or gone, its thread began in another folder than
-    `cwd`, or it is not `wanted` by what its first line says. `names` maps thread ids to given names.
+    """The summary of a rollout; None if nothing is in it (it is gone, empty, or torn within its first line), its thread
+    began in another folder than `cwd`, or it is not `wanted` by what its first line says. `names` maps thread ids to
+    given names.
 
     Reads 64 KB, or 1 MB if the first user message is not among them. Raises `StoreError`.
     """
@@ -50,6 +51,8 @@ def summarize(
         if wanted is not None and not wanted(_early_meta(fd)):
             return None
         meta, preview, model = _read_head(fd, status.st_size)
+        if not meta and _has_no_line(fd, status.st_size):
+            return None
     except OSError as error:
         raise store_error(error, "read the rollout", path) from error
     finally:
@@ -72,6 +75,38 @@ def summarize(
         model=model,
         archived=os.path.basename(os.path.dirname(path)) == ARCHIVED,
         meta={key: found for key, found in meta.items() if key != _LONG},
+    )
+
+
+def listed(
+    path: str,
+    names: Mapping[str, str],
+    cwd: str | None = None,
+    wanted: Callable[[Mapping[str, Any]], bool] | None = None,
+) -> ThreadSummary | None:
+    """As `summarize`, for lists: a file that we may not read does not hide the others. It stands there with what its
+    name tells, or, where it is asked what is in it, not at all. Raises `StoreError`."""
+    try:
+        return summarize(path, names, cwd, wanted)
+    except StoreError as error:
+        if not isinstance(error.__cause__, PermissionError):
+            raise
+    thread_id = thread_id_of(os.path.basename(path))
+    if cwd is not None or wanted is not None or not thread_id:
+        return None
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None  # gone meanwhile
+    updated_at_ms = status.st_mtime_ns // 1_000_000
+    return ThreadSummary(
+        thread_id=thread_id,
+        path=path,
+        created_at_ms=_created_at_ms(thread_id, {}, updated_at_ms),
+        updated_at_ms=updated_at_ms,
+        name=names.get(thread_id, ""),
+        size_bytes=status.st_size,
+        archived=os.path.basename(os.path.dirname(path)) == ARCHIVED,
     )
 
 
@@ -102,6 +137,11 @@ def _read_head(fd: int, size: int) -> tuple[Mapping[str, Any], str, str]:
     if size > len(head) and not (meta and preview):
         meta, preview, model = _scan(pread_all(fd, _LAST_READ, 0))
     return meta, preview, model
+
+
+def _has_no_line(fd: int, size: int) -> bool:
+    """Whether the process died with its very first write: there is nothing to resume, and no head to go on from."""
+    return size <= _LAST_READ and b"\n" not in pread_all(fd, size, 0)
 
 
 def _scan(head: bytes) -> tuple[Mapping[str, Any], str, str]:

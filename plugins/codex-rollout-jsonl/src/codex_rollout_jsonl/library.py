@@ -16,7 +16,7 @@ from codex_plugin_sdk import StoreError, ThreadPage, ThreadQuery, ThreadSummary,
 
 from .bases import base_of
 from .failures import store_error
-from .head import summarize
+from .head import listed, summarize
 from .layout import (
     ARCHIVED,
     SESSIONS,
@@ -92,7 +92,7 @@ def _along(entries: list[Entry], query: ThreadQuery) -> range:
 
 def _summary(home: str, entry: Entry, query: ThreadQuery, names: Mapping[str, str]) -> ThreadSummary | None:
     path = os.path.join(entry[2], entry[1])
-    found = summarize(path, names, wanted=query.wanted)
+    found = listed(path, names, wanted=query.wanted)
     if found is not None and "history_base" in found.meta:
         found = with_base(home, found, names)
     if found is None or not found.preview:

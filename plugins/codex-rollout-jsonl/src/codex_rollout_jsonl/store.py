@@ -11,7 +11,7 @@ from codex_plugin_sdk.redact import Redactor
 
 from .bases import read_with_base
 from .failures import store_error
-from .head import summarize
+from .head import listed, summarize
 from .layout import (
     ARCHIVED,
     SESSIONS,
@@ -114,7 +114,7 @@ class JsonlRolloutStore:
         shown: list[ThreadSummary] = []
         last = ("", "")
         for day, name in self._days.rollouts(None if cursor is None else decode_cursor(cursor)):
-            summary = summarize(path_of(self._home, day, name), names, cwd)
+            summary = listed(path_of(self._home, day, name), names, cwd)
             if summary is None:
                 continue
             if len(shown) == limit:

@@ -37,14 +37,14 @@ _ENDS = {
 
 class Turn:
     """A turn. `entries` are JSON-ready, their `type` in the words of `codex exec --json`; `usage` is what the turn
-    took, not the thread; `status` is completed, interrupted or failed."""
+    took, not the thread; `status` is completed, interrupted, failed or unfinished."""
 
     def __init__(self, number: int, id: str, started_ms: int) -> None:
         self.number = number
         self.id = id
         self.started_ms = started_ms
         self.duration_ms: int | None = None
-        self.status = "interrupted"  # until its end is met: whoever was to go on with it is gone
+        self.status = "unfinished"  # until its end is met: it is under way, or whoever did it is gone
         self.model = ""
         self.error = ""
         self.entries: list[dict[str, Any]] = []

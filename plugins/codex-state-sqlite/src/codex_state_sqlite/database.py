@@ -257,5 +257,8 @@ def _back_up(connection: sqlite3.Connection, path: str) -> None:
     target = sqlite3.connect(path)
     try:
         connection.backup(target)
+    except BaseException:
+        os.unlink(path)  # half of one would be taken for a whole one
+        raise
     finally:
         target.close()

@@ -132,7 +132,8 @@ class Index:
         for folder in folders(self._home):
             for found in rollouts(self._home, folder):
                 row = by_place.get((found.folder, found.file))
-                if row is not None and is_current(row, found):
+                # One without a whole line is nobody's: who reads it sees whether a session has begun there at all.
+                if row is not None and is_current(row, found) and row["read_to"]:
                     current.append(row)
                 else:
                     unread.append(found)

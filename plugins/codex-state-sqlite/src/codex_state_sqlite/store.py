@@ -131,10 +131,14 @@ class SqliteState:
 
         return self._or(None, look) if self._indexes else None
 
-    def forget(self) -> None:
-        """Drop all that is known of rollouts."""
-        if self._indexes:
-            self._or(None, self.index.rebuild)
+    def forget(self) -> bool:
+        """Drop all that is known of rollouts; whether that was done."""
+
+        def drop() -> bool:
+            self.index.rebuild()
+            return True
+
+        return self._indexes and self._or(False, drop)
 
     def notices(self) -> Sequence[str]:
         """What the user should be told, each once."""
