@@ -34,8 +34,8 @@ help: ## what you are reading
 demo: $(READY) ## a whole agent session, without key and without internet
 	@$(PY) contrib/demo/run.py $(ARGS)
 
-test: $(DEV) ## all tests
-	$(PY) -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+test: $(DEV) ## all tests, file by file: what a file shares is made once
+	$(PY) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: $(DEV) ## ruff, mypy --strict, layers
 	$(PY) -m ruff check

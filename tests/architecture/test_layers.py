@@ -72,7 +72,6 @@ def report(shared_tree: Path, run_python) -> str:
 
 
 # In one group, as the tree is copied and read once.
-@pytest.mark.xdist_group("planted imports")
 @pytest.mark.parametrize("case", PLANTED)
 def test_planted_import_breaks_a_rule_and_is_named(case: str, report: str) -> None:
     assert "BROKEN" in report

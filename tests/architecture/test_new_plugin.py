@@ -37,7 +37,6 @@ def both(shared_tree: Path, run_python) -> tuple[Path, ...]:
     return tuple(shared_tree / "plugins" / name for name in NAMES)
 
 
-@pytest.mark.xdist_group("new plugins")
 @pytest.mark.parametrize("number", [0, 1], ids=["ordinary", "long"])
 def test_its_own_tests_pass(both: tuple[Path, ...], shared_tree: Path, run_python, number: int) -> None:
     created, tree = both[number], shared_tree
@@ -47,7 +46,6 @@ def test_its_own_tests_pass(both: tuple[Path, ...], shared_tree: Path, run_pytho
     assert " passed" in result.stdout
 
 
-@pytest.mark.xdist_group("new plugins")
 def test_they_are_clean_for_every_check(both: tuple[Path, ...], shared_tree: Path, run_python) -> None:
     sources = [str(created / "src") for created in both]
     for arguments in (

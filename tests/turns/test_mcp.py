@@ -21,7 +21,6 @@ from codex_plugin_sdk.testing.servers import ScriptedResponsesServer
 
 PROGRAM = Path(sys.executable).with_name("codex")
 PLAIN = Path(__file__).parents[2] / "plugins/codex-mcp-bridge/tests/servers/plain_server.py"
-pytestmark = pytest.mark.xdist_group("turns with MCP servers")
 LIMIT_S = 60
 
 SERVER = '''

@@ -3,8 +3,6 @@ from pathlib import Path
 
 import pytest
 
-from codex_plugin_sdk.testing.sandbox_kit import SandboxConformance
-
 
 @pytest.fixture
 def anyio_backend():
@@ -23,12 +21,3 @@ def _neighbour(name):
 def run_filter():
     """`run_filter(program, arch=…, nr=…, args=…)`: what the kernel would answer."""
     return _neighbour("bpf_interpreter").run
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """The first case of an area tries them all: what is spread over several workers would be tried by each of them."""
-    for item in items:
-        if getattr(item, "cls", None) is not None and issubclass(item.cls, SandboxConformance):
-            user = "ordinary" if "ordinary" in item.name else "us"
-            item.add_marker(pytest.mark.xdist_group(f"{item.cls.__name__} as {user}"))
