@@ -24,6 +24,11 @@ _CLEAN_ROUNDS = 2
 
 def marks_of(pid: int) -> list[str]:
     """All marks that a process carries; none for one that has gone or is another user's. Linux."""
+    return look_at(pid)[0]
+
+
+def look_at(pid: int) -> tuple[list[str], bool]:
+    """The marks of a process, and whether its environment is empty, as it is for a moment within an exec."""
     marks: list[str] = []
     if sys.platform == "linux":
         import resource
@@ -37,13 +42,13 @@ def marks_of(pid: int) -> list[str]:
     try:
         environ = read(f"/proc/{pid}/environ")
     except OSError:
-        return marks
+        return marks, False
     at = environ.find(_MARK_FIELD)
     if at == 0 or (at > 0 and environ[at - 1] == 0):
         end = environ.find(b"\0", at)
         field = environ[at + len(_MARK_FIELD) : end if end >= 0 else None]
         marks.extend(field.decode("ascii", "replace").split(":"))
-    return marks
+    return marks, not environ
 
 
 def read(path: str) -> bytes:

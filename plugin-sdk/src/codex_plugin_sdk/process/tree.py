@@ -21,6 +21,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import cache
@@ -30,7 +31,7 @@ import anyio
 
 from codex_kernel.protocol.value import Value, value
 
-from .sweep import MARK_VARIABLE, OWNER_DIGITS, RLIMIT_LOCKS, marks_of, read
+from .sweep import MARK_VARIABLE, OWNER_DIGITS, RLIMIT_LOCKS, look_at, read
 
 TERM_GRACE_S = 0.5
 """How long a program may take to end by itself after SIGTERM."""
@@ -116,10 +117,22 @@ class Census:
     def _marked(self) -> dict[str, set[int]]:
         if self._marks is None:
             self._marks = {}
-            for pid in self._pids:
-                for text in marks_of(pid):
-                    self._marks.setdefault(text, set()).add(pid)
+            blank = [pid for pid in self._pids if self._is_blank(pid) and _is_between(pid)]
+            for _ in range(_LOOKS):
+                if not blank:
+                    break
+                time.sleep(_LOOK_AGAIN_S)
+                blank = [pid for pid in blank if self._is_blank(pid)]
+            _without_environment.update(map(_birth, blank))
         return self._marks
+
+    def _is_blank(self, pid: int) -> bool:
+        """Note the marks of a process; whether it has neither one nor an environment."""
+        assert self._marks is not None
+        found, empty = look_at(pid)
+        for text in found:
+            self._marks.setdefault(text, set()).add(pid)
+        return empty and not found
 
     def _all_rows(self) -> dict[int, _Row]:
         if self._rows is None:
@@ -130,6 +143,29 @@ class Census:
 
 def _has_proc() -> bool:
     return sys.platform == "linux"
+
+
+_KERNEL_THREAD = 0x00200000  # PF_KTHREAD
+_LOOKS, _LOOK_AGAIN_S = 4, 0.001
+_without_environment: set[tuple[int, bytes]] = set()
+"""Processes that have none for good, and are not waited for again."""
+
+
+def _is_between(pid: int) -> bool:
+    """Whether a process without environment may be in the middle of an exec. Kernel threads never have one."""
+    try:
+        flags = int(read(f"/proc/{pid}/stat").rpartition(b")")[2].split(None, 7)[6])
+    except (OSError, IndexError):
+        return False  # gone, or another user's
+    return not flags & _KERNEL_THREAD and _birth(pid) not in _without_environment
+
+
+def _birth(pid: int) -> tuple[int, bytes]:
+    """A process and when it began: its number alone may come to mean another."""
+    try:
+        return pid, read(f"/proc/{pid}/stat").rpartition(b")")[2].split()[19]
+    except (OSError, IndexError):
+        return pid, b""
 
 
 def _family(rows: Iterable[_Row], leader: int) -> set[int]:
