@@ -31,7 +31,7 @@ from codex_plugin_sdk import (
     TurnInterrupted,
     UserTurn,
 )
-from codex_plugin_sdk.testing.harness import open_thread, plugin
+from codex_plugin_sdk.testing.harness import QuietSource, open_thread, plugin
 from codex_plugin_sdk.testing.model import ScriptedModel, call, say
 
 pytestmark = pytest.mark.anyio
@@ -181,7 +181,7 @@ async def test_a_request_that_is_given_up_is_told_as_such(tmp_path):
     ]
 
 
-class Family:
+class Family(QuietSource):
     """A tool source that opens threads below its own."""
 
     def __init__(self):
@@ -198,15 +198,6 @@ class Family:
         async with self.setup.open_child(self.options) as self.child:
             self.open.set()
             await self.close.wait()
-
-    async def ready(self):
-        """It has no tools."""
-
-    def tools(self):
-        return ()
-
-    async def inquire(self, method, params):
-        return None
 
 
 async def test_a_child_has_its_parents_settings_and_asks_its_parents_user(tmp_path):

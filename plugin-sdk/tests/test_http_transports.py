@@ -462,3 +462,14 @@ async def test_unreadable_certificate_file_is_a_configuration_error():
     made = HttpClient(environ={"SSL_CERT_FILE": "/no/such/file.pem"})
     with ScriptedServer() as server, pytest.raises(ConfigError, match=r"SSL_CERT_FILE=/no/such/file\.pem"):
         await fetch(made, HttpRequest(method="POST", url=server.base_url.replace("http://", "https://")))
+
+
+async def test_a_connection_that_is_reset_before_the_answer_is_wanted_is_told_as_lost(lean):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        request = HttpRequest(method="POST", url=f"http://127.0.0.1:{listening.getsockname()[1]}/x", body=(b"hi",))
+        lean.send_ahead(request)
+        connection, _ = listening.accept()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")  # its end is a reset
+        connection.close()
+        with pytest.raises(ConnectionLost, match=r"without answering|reset"):
+            await fetch(lean, request)

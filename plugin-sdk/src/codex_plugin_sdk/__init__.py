@@ -358,8 +358,10 @@ if TYPE_CHECKING:
     )
     from codex_kernel.engine import (
         Engine as Engine,
-        OpenedThread as OpenedThread,
         ThreadOptions as ThreadOptions,
+    )
+    from codex_kernel.opened import (
+        OpenedThread as OpenedThread,
     )
     from codex_kernel.thread import (
         EndOfThread as EndOfThread,

@@ -36,7 +36,7 @@ from codex_plugin_sdk import (
     UserTurn,
 )
 from codex_plugin_sdk.http.errors import ConnectFailed
-from codex_plugin_sdk.testing.harness import open_thread, plugin
+from codex_plugin_sdk.testing.harness import QuietSource, open_thread, plugin
 from codex_plugin_sdk.testing.model import ScriptedModel, call, say
 
 pytestmark = pytest.mark.anyio
@@ -239,7 +239,7 @@ async def test_a_ledger_that_cannot_be_kept_ends_the_turn_before_anything_is_sen
     assert model.requests == []
 
 
-class Family:
+class Family(QuietSource):
     """Opens threads below its own, with what it is told to do there."""
 
     def __init__(self, model):
@@ -256,18 +256,6 @@ class Family:
             while not isinstance(message := (await child.next_event()).msg, TurnCompleted | TurnFailed):
                 pass
             return message
-
-    async def run(self):
-        await anyio.sleep_forever()
-
-    async def ready(self):
-        """It has no tools."""
-
-    def tools(self):
-        return ()
-
-    async def inquire(self, method, params):
-        return None
 
 
 async def test_sub_agents_spend_from_the_same_budget_and_are_counted(tmp_path):

@@ -21,7 +21,7 @@ from codex_plugin_sdk import (
     TurnFailed,
     UserTurn,
 )
-from codex_plugin_sdk.testing.harness import open_thread, plugin
+from codex_plugin_sdk.testing.harness import QuietSource, open_thread, plugin
 from codex_plugin_sdk.testing.model import ScriptedModel, say
 
 (STORE,) = entry_points(group="codex", name="rollout-jsonl")
@@ -76,7 +76,7 @@ async def test_the_request_of_a_compaction_is_paid_for(tmp_path):
     assert costs(tmp_path) == ({thread: "0.0072"}, 3)
 
 
-class Starter:
+class Starter(QuietSource):
     """A tool source that starts a sub-agent when its thread's user says so."""
 
     def __init__(self):
@@ -87,18 +87,6 @@ class Starter:
             return None
         self.setup = setup
         return self
-
-    async def run(self):
-        await anyio.sleep_forever()
-
-    async def ready(self):
-        """It has no tools."""
-
-    def tools(self):
-        return ()
-
-    async def inquire(self, method, params):
-        return None
 
 
 @pytest.mark.anyio

@@ -127,6 +127,8 @@ class DirectTransport:
             sent.close()
             if isinstance(error, OSError):
                 raise ConnectionLost(f"{url.origin}: {in_words(error)}") from error
+            if isinstance(error, ValueError):  # so anyio calls a connection that the server has reset by now
+                raise ConnectionLost(f"{url.origin}: it closed the connection without answering") from error
             raise
         connection = _Connection(stream, url)
         return await self._exchange(connection, sent.request, url, sent=True)

@@ -13,7 +13,7 @@ from .prompt import review_prompt
 from .turn import open_review, review_settings
 
 if TYPE_CHECKING:
-    from codex_kernel.engine import OpenedThread
+    from codex_kernel.opened import OpenedThread
     from codex_kernel.protocol.events import Event
     from codex_kernel.thread import Thread
     from codex_kernel.thread_state import ThreadState

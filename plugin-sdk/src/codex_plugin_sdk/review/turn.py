@@ -10,8 +10,9 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from codex_kernel.engine import Engine, OpenedThread, ThreadOptions
+from codex_kernel.engine import Engine, ThreadOptions
 from codex_kernel.errors import CodexError, StoreError
+from codex_kernel.opened import OpenedThread
 from codex_kernel.protocol.events import (
     AgentMessageDelta,
     ApprovalRequested,

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
+import anyio
+
 from codex_kernel.plugins import PluginManager
 from codex_plugin_sdk import (
     ConfigSources,
@@ -16,6 +18,7 @@ from codex_plugin_sdk import (
     SandboxBackendSpec,
     Thread,
     ThreadOptions,
+    Tool,
     TurnCompleted,
     TurnFailed,
     TurnInterrupted,
@@ -84,6 +87,25 @@ class Harness:
     def outputs(self) -> list[Any]:
         """The outputs of all calls in the history, in order."""
         return [e.item.output for e in self.thread.history.entries() if hasattr(e.item, "output")]
+
+
+class QuietSource:
+    """A tool source without tools, to be filled in: implements the `ToolSource` contract."""
+
+    async def run(self) -> None:
+        """Live as long as the thread."""
+        await anyio.sleep_forever()
+
+    async def ready(self) -> None:
+        """There is nothing to wait for."""
+
+    def tools(self) -> Sequence[Tool]:
+        """None."""
+        return ()
+
+    async def inquire(self, method: str, params: Mapping[str, Any]) -> Any:
+        """Nothing is known."""
+        return None
 
 
 @asynccontextmanager
