@@ -172,3 +172,10 @@ async def test_a_session_that_could_not_be_followed_says_so_once(shell, stayer):
 async def test_wrong_arguments_are_refused(shell):
     with pytest.raises(ToolFailed, match="`session_id` must be an integer"):
         await shell.write("3")
+
+
+async def test_an_output_says_whether_the_command_goes_on(shell):
+    begun = await shell.call(shell.exec_tool, cmd="read x", tty=True, yield_time_ms=250)
+    number = int(re.search(r"session ID (\d+)", begun.output)[1])
+    ended = await shell.call(shell.write_tool, session_id=number, chars="a\n")
+    assert (begun.goes_on, ended.goes_on) == (True, False)

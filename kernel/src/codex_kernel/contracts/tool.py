@@ -47,10 +47,12 @@ class ToolCall(Value):
 @value
 class ToolOutput(Value):
     """What the model reads: text, or content parts when images are among it. `success` false marks
-    a failure for the loop's detection of repeated failing calls."""
+    a failure for the loop's detection of repeated failing calls; `goes_on` says that what the call started has not
+    ended, and may still change things."""
 
     output: str | tuple[ContentPart, ...]
     success: bool = True
+    goes_on: bool = False
 
 
 @value

@@ -135,7 +135,7 @@ class Session:
             "Output:",
             excerpt.text,
         ]
-        return ToolOutput(output="\n".join(lines), success=not code)
+        return ToolOutput(output="\n".join(lines), success=not code, goes_on=code is None)
 
     def _told(self, code: int | None) -> list[str]:
         """What the sandbox has to say once the command has ended."""

@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 HEAD_START_S = 0.1
 """The request to the model goes out first; files are read while the model thinks."""
-GOES_ON = "Process running with session ID"
-"""How the output of a command begins to end that has not ended: what changes later may be its doing."""
 
 
 def make_guard(setup: GuardSetup) -> TurnGuard | None:
@@ -117,7 +115,7 @@ class UndoGuard(TurnGuard):
         """What was edited, and what the command changed, is looked at behind the turn's back."""
         if call.call_id in self._running:
             self._running.discard(call.call_id)
-            self._goes_on = self._goes_on or GOES_ON in str(output.output)
+            self._goes_on = self._goes_on or output.goes_on
             if self._recorder is not None and self._recorder.due():
                 self._do_later(self._after_call)
             else:
