@@ -19,6 +19,8 @@ def codex_tools():
     yield ToolSpec(name="{name}", factory=lambda setup: None)
 """
 
+GATES = "gates_of_the_test"
+
 
 @pytest.fixture
 def install(tmp_path, monkeypatch):
@@ -262,6 +264,27 @@ def test_hooks_run_once_and_never_on_the_main_thread():
     manager.tools()
     assert len(calls) == 1
     assert calls[0] is not threading.main_thread()
+
+
+def test_who_asks_while_another_thread_loads_sees_all_plugins(install):
+    slow = f"import threading\nthreading.{GATES}[0].set()\nthreading.{GATES}[1].wait(20)\n"
+    begun, go_on = threading.Event(), threading.Event()
+    setattr(threading, GATES, (begun, go_on))
+    seen = []
+    try:
+        manager = PluginManager([install("a", slow + GOOD.format(name="a")), install("b", GOOD.format(name="b"))])
+        first = threading.Thread(target=manager.tools)
+        first.start()
+        assert begun.wait(20)
+        second = threading.Thread(target=lambda: seen.append(sorted(manager.tools())))
+        second.start()
+        second.join(0.05)  # time to look at what is loaded so far, as it once did
+        go_on.set()
+        first.join(20)
+        second.join(20)
+    finally:
+        delattr(threading, GATES)
+    assert seen == [["a", "b"]]
 
 
 def test_every_hook_has_a_kind_and_documents_itself():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from importlib import import_module
@@ -124,6 +125,8 @@ class PluginManager:
         self._offers: dict[str, dict[str, Registered[Any]]] = {}
         self._relay: pluggy.PluginManager | None = None
         self._caller = BoundedCaller()
+        # who asks while another thread loads waits: half of the plugins would be taken for all of them
+        self._loading = threading.RLock()
 
     @classmethod
     def from_environment(
@@ -147,14 +150,16 @@ class PluginManager:
     # -- loading ---------------------------------------------------------------------------------
 
     def _load(self) -> pluggy.PluginManager:
-        if self._relay is None:
-            self._relay = relay = pluggy.PluginManager(PROJECT)
-            relay.add_hookspecs(CodexHookspecs)
-            for name, module in self._builtins.items():
-                relay.register(module, name)
-            for candidate in self._candidates:
-                self._load_one(relay, candidate)
-        return self._relay
+        with self._loading:
+            if self._relay is None:
+                relay = pluggy.PluginManager(PROJECT)
+                relay.add_hookspecs(CodexHookspecs)
+                for name, module in self._builtins.items():
+                    relay.register(module, name)
+                for candidate in self._candidates:
+                    self._load_one(relay, candidate)
+                self._relay = relay
+            return self._relay
 
     def _load_one(self, relay: pluggy.PluginManager, candidate: Candidate) -> None:
         name = self._unique_name(candidate)
@@ -224,27 +229,31 @@ class PluginManager:
 
     def offers(self, hook: str) -> Mapping[str, Registered[Any]]:
         """All specs of a hook by name; the first call runs the hook, each plugin on its own."""
-        if hook not in self._offers:
-            relay = self._load()
-            found: list[Registered[Any]] = []
-            impls = getattr(relay.hook, hook).get_hookimpls()
-            for impl in sorted(impls, key=lambda i: self._position(i.plugin_name)):
-                found.extend(self._collect(hook, impl.plugin_name, impl.function))
-            accepted, clashes = resolve(found)
-            for clash in clashes:
-                report = self._reports[clash.loser_plugin]
-                kind = HOOK_KINDS[hook]
-                self._fail(report, "conflict", f"{kind} {clash.name!r} is already offered by {clash.winner}")
-                if kind in FAIL_CLOSED_KINDS:
-                    raise PluginConflict(
-                        f"{kind} {clash.name!r} is offered by both {clash.winner} and {clash.loser}",
-                        plugin=clash.loser_plugin,
-                        dist=report.dist,
-                        version=report.version,
-                        hint=f"block one of them, for instance with --no-plugin {clash.loser_plugin}",
-                    )
-            self._offers[hook] = accepted
-        return self._offers[hook]
+        with self._loading:
+            if hook not in self._offers:
+                self._offers[hook] = self._ask_all(hook)
+            return self._offers[hook]
+
+    def _ask_all(self, hook: str) -> dict[str, Registered[Any]]:
+        relay = self._load()
+        found: list[Registered[Any]] = []
+        impls = getattr(relay.hook, hook).get_hookimpls()
+        for impl in sorted(impls, key=lambda i: self._position(i.plugin_name)):
+            found.extend(self._collect(hook, impl.plugin_name, impl.function))
+        accepted, clashes = resolve(found)
+        for clash in clashes:
+            report = self._reports[clash.loser_plugin]
+            kind = HOOK_KINDS[hook]
+            self._fail(report, "conflict", f"{kind} {clash.name!r} is already offered by {clash.winner}")
+            if kind in FAIL_CLOSED_KINDS:
+                raise PluginConflict(
+                    f"{kind} {clash.name!r} is offered by both {clash.winner} and {clash.loser}",
+                    plugin=clash.loser_plugin,
+                    dist=report.dist,
+                    version=report.version,
+                    hint=f"block one of them, for instance with --no-plugin {clash.loser_plugin}",
+                )
+        return accepted
 
     def _position(self, plugin: str) -> int:
         names = [*self._builtins, *self._reports]
