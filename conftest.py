@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 
 import pytest
 
@@ -11,7 +12,12 @@ pytest_plugins = ["codex_plugin_sdk.testing.warm_start"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the marks that all packages share."""
+    """Declare the marks that all packages share, and hear Ctrl-C."""
+    # a shell that runs this behind itself (`make test &`) has keys ignored, and what tests start would inherit it
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGQUIT) is signal.SIG_IGN:
+        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     config.addinivalue_line(
         "markers", "requires_tool(*names): programs the test runs; without one it is skipped, in CI it fails"
     )
