@@ -19,6 +19,7 @@ LABELS = ("When called", "Who selects", "May raise")
 # In the order in which an author meets them.
 CONTRACTS = (
     *("tool", "model", "sandbox", "network", "policy", "context", "lifecycle", "config", "store", "observe", "checks"),
+    "app_server",
 )
 
 
@@ -189,7 +190,7 @@ def configuration_page(root: Path) -> str:
 
 def app_server_page(root: Path) -> str:
     """Transports and order by hand (docs/app-server.head.md), then the methods as the server declares them."""
-    from codex_app_server.methods import load_all
+    from codex_app_server.methods import EXTRA, load_all
     from codex_app_server.notifications import NOTIFICATIONS
     from codex_app_server.server_requests import SERVER_REQUESTS
     from codex_app_server.unserved import UNSENT, UNSERVED
@@ -200,15 +201,28 @@ def app_server_page(root: Path) -> str:
         about = one_line((found.run.__doc__ or "").split("\n\n")[0]).replace("|", "\\|")
         rows.append(f"| `{name}` | {scope} | {'yes' if found.experimental else ''} | {about} |")
     refused = sorted(UNSERVED.items())
+    extra = {name: one_line((found.run.__doc__ or "").split("\n\n")[0]) for name, found in EXTRA.items()}
     told = [(name, shape.about) for name, shape in sorted(NOTIFICATIONS.items())]
     asked = [(name, params.about) for name, (params, _) in sorted(SERVER_REQUESTS.items())]
     more = [
+        two_columns("Methods that Codex does not have", "method", "", sorted({**extra, **of_plugins(root)}.items())),
         two_columns("Methods that are not served", "method", "why not", refused),
         two_columns("Notifications of the server", "notification", "", told),
         two_columns("Notifications that are not sent", "notification", "why not", sorted(UNSENT.items())),
         two_columns("Requests of the server", "request", "", asked),
     ]
     return NOTE + (root / "docs/app-server.head.md").read_text() + "\n".join(rows) + "\n" + "".join(more)
+
+
+def of_plugins(root: Path) -> dict[str, str]:
+    """The methods that bundled plugins add to the app server, with what they say of them."""
+    from codex_kernel.plugins import PluginManager
+
+    bundled = {path.name for path in (root / "plugins").iterdir()}
+    plugins = PluginManager.from_environment({})
+    offers = [offer for offer in plugins.app_methods().values() if offer.dist in bundled]
+    plugins.close()
+    return {offer.spec.name: f"{offer.spec.help} ({offer.dist})" for offer in offers if offer.spec.help}
 
 
 def two_columns(title: str, first: str, second: str, rows: Iterable[tuple[str, str]]) -> str:

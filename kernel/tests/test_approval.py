@@ -532,3 +532,68 @@ def test_additional_permissions_are_asked_for_and_widen_only_what_they_name():
     assert wide.roots("/ws", "/tmpdir") == ("/data",)
     assert (wide.mode, wide.network_access) == (SandboxMode.WORKSPACE_WRITE, True)
     assert SandboxPolicy().extended(AdditionalPermissions()) == SandboxPolicy()
+
+
+class Editing(Acting):
+    """A tool that writes two files and says which it wrote; with `fail` it raises afterwards."""
+
+    async def run(self, call, ctx):
+        edits = [FileEdit(path=os.path.join(ctx.cwd, name), content=b"new\n") for name in ("a", "b")]
+        done = await ctx.edit_files(edits)
+        if call.arguments.get("fail"):
+            raise RuntimeError("and then it broke")
+        return ToolOutput(output=" ".join(os.path.basename(edit.path) for edit in done))
+
+
+EDIT = plugin(codex_tools=[ToolSpec(name="act", factory=lambda setup: Editing())])
+
+
+async def _edited(h, edited, note, decision=ReviewDecision.APPROVED):
+    await h.thread.submit(UserTurn(input=(TextInput(text="go"),)))
+    asked = (await h.until(lambda m: isinstance(m, ApprovalRequested)))[-1].msg
+    answer = ApprovalAnswer(approval_id=asked.approval_id, decision=decision, feedback=note, edited=edited)
+    await h.thread.submit(answer)
+    await h.until(lambda m: isinstance(m, TurnCompleted | TurnInterrupted))
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("fail", [False, True])
+async def test_an_edit_that_was_changed_while_it_was_approved_is_written_so_and_told(tmp_path, fail):
+    model = ScriptedModel([call("act", "c", fail=fail)], [say("done")])
+    async with open_thread(model, EDIT, home=str(tmp_path), config=ASKING) as h:
+        outside = tmp_path / "outside"
+        await _edited(
+            h, {str(tmp_path / "b"): b"of the user\n", str(outside): b"nobody asked for this"}, "b is the user's"
+        )
+        assert not (tmp_path / "a").exists()
+        assert (tmp_path / "b").read_text() == "of the user\n"
+        assert not outside.exists()
+    (output,) = h.outputs()
+    assert output.startswith("tool act failed" if fail else "b\n\n")
+    assert output.endswith("\n\nb is the user's")
+
+
+@pytest.mark.anyio
+async def test_a_refusal_writes_nothing_whatever_else_the_answer_holds(tmp_path):
+    model = ScriptedModel([call("act", "c")], [say("done")])
+    async with open_thread(model, EDIT, home=str(tmp_path), config=ASKING) as h:
+        await _edited(h, {str(tmp_path / "a"): b"x"}, "no", ReviewDecision.DENIED)
+        assert not (tmp_path / "a").exists()
+    assert h.outputs() == ["rejected by user: no"]
+
+
+@pytest.mark.anyio
+async def test_a_reviewer_may_change_an_edit_too(tmp_path):
+    class Changing:
+        async def review(self, request, context):
+            edited = {path: b"reviewed\n" for path in request.intent.paths if path.endswith("a")}
+            return Review(decision=ReviewDecision.APPROVED, reason="b is not needed", edited=edited)
+
+    reviewer = plugin(codex_reviewers=[ReviewerSpec(name="changing", factory=lambda setup: Changing())])
+    config = {**ASKING, "approvals_reviewer": "changing"}
+    model = ScriptedModel([call("act", "c")], [say("done")])
+    async with open_thread(model, EDIT, reviewer, home=str(tmp_path), config=config) as h:
+        await h.thread.submit(UserTurn(input=(TextInput(text="go"),)))
+        await h.until(lambda m: isinstance(m, TurnCompleted))
+        assert [(tmp_path / name).exists() for name in "ab"] == [True, False]
+    assert h.outputs() == ["a\n\nb is not needed"]

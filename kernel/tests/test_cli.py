@@ -57,6 +57,83 @@ def test_a_command_gets_the_root_options(commands):
     assert seen["words"] == ("ada",)
 
 
+@pytest.fixture
+def tui(commands):
+    """The command `tui` as the plugin has it, in short; gives what it was called with."""
+    seen = {}
+
+    @click.pass_obj
+    def callback(invocation, **given):
+        seen.update(given, flags=invocation.flags, overrides=invocation.overrides)
+        return 5
+
+    commands("tui", callback, hidden=True, remote=True)
+    command = cli.PluginManager.from_environment({}).commands()["tui"].spec.load()
+    command.params = [click.Argument(["prompt"], required=False), click.Option(["--all", "everything"], is_flag=True)]
+    commands("exec", lambda words: 6)
+    commands("app-server", lambda words: 7)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("args", "prompt", "flags", "overrides"),
+    [
+        ([], None, {}, ()),
+        (["fix it"], "fix it", {}, ()),
+        (["fix"], "fix", {}, ()),
+        (["-m", "x", "fix it"], "fix it", {"model": "x"}, ()),
+        (["fix it", "-m", "x", "--search"], "fix it", {"model": "x"}, ('web_search="live"',)),
+        (["-i", "a", "fix it", "-i", "b", "--all"], "fix it", {"images": ("a", "b")}, ()),
+        (["-c", "a=1", "fix it", "-c", "b=2"], "fix it", {}, ("a=1", "b=2")),
+        (["--yolo", "fix it", "--no-alt-screen"], "fix it", {"bypass": True, "no_alt_screen": True}, ()),
+        (["--screen-reader"], None, {"screen_reader": True}, ()),
+        (["--approve-for-me"], None, {}, ('approvals_reviewer="auto_review"', 'sandbox_mode="workspace-write"')),
+        (["--", "exec"], "exec", {}, ()),
+        (["-m", "x", "--", "-x"], "-x", {"model": "x"}, ()),
+        (["exce now"], "exce now", {}, ()),
+        (["--remote", "unix://", "fix it"], "fix it", {"remote": "unix://"}, ()),
+        (["fix it", "--no-plugin", "a"], "fix it", {}, ()),
+    ],
+)
+def test_words_that_are_no_command_are_a_prompt_for_the_terminal_ui(tui, args, prompt, flags, overrides):
+    assert main.run(["codex", *args]) == 5
+    everything = "--all" in args
+    assert tui == {"prompt": prompt, "everything": everything, "flags": flags, "overrides": overrides}
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["exce"], "No such command 'exce': did you mean 'exec'? As a prompt: codex -- exce"),
+        (["app-sever", "-m", "x"], "did you mean 'app-server'?"),
+        (["fix", "it"], "unexpected extra argument"),
+        (["fix it", "--nonsense"], "No such option"),
+        (["fix it", "-m"], "requires an argument"),
+    ],
+)
+def test_a_mistyped_command_is_not_sent_to_a_model(tui, capsys, args, words):
+    assert main.run(["codex", *args]) == 2
+    assert words in capsys.readouterr().err
+    assert tui == {}
+
+
+def test_the_short_name_of_exec_is_that_of_codex(tui):
+    assert main.run(["codex", "e", "fix it"]) == 6
+
+
+def test_a_plugin_that_is_left_out_behind_the_prompt_is_left_out(tui, monkeypatch):
+    wanted = []
+    found = cli.PluginManager.from_environment
+
+    def from_environment(environ, **switches):
+        wanted.append(switches)
+        return found(environ, **switches)
+
+    monkeypatch.setattr(cli.PluginManager, "from_environment", from_environment)
+    assert main.run(["codex", "fix it", "--no-plugin", "a", "--no-plugins"]) == 5
+    assert wanted[-1] == {"no_plugin": ("a",), "no_plugins": True}
+
+
 def test_the_name_it_is_called_by_chooses_the_command(commands):
     commands("apply_patch", lambda words: 7 if words == ("P",) else 8, argv0=("apply_patch", "applypatch"))
     assert main.run(["/usr/bin/applypatch", "P"]) == 7
@@ -70,7 +147,7 @@ def test_the_name_it_is_called_by_chooses_the_command(commands):
     ("args", "code", "words"),
     [
         (["--nonsense"], 2, "No such option"),
-        (["nonsense"], 2, "No such command"),
+        (["a prompt"], ExitCode.PLUGIN, 'hint: pip install codex-tui, or use codex exec "PROMPT"'),
         (["exec", "hi"], ExitCode.PLUGIN, "hint: pip install codex-exec"),
         (["app-server"], ExitCode.PLUGIN, "hint: pip install codex-app-server"),
         ([], ExitCode.PLUGIN, "hint: pip install codex-tui"),
@@ -178,6 +255,6 @@ def test_a_blocked_plugin_offers_no_command_and_plugins_are_found_once(monkeypat
     monkeypatch.setattr(PluginManager, "from_environment", from_environment)
     assert main.run(["codex", "greet"]) == 5
     assert made == [((), False)]
-    assert main.run(["codex", "--no-plugin", "greeter", "--no-plugins", "greet"]) == 2
-    assert "No such command" in capsys.readouterr().err
+    assert main.run(["codex", "--no-plugin", "greeter", "--no-plugins", "greet"]) == ExitCode.PLUGIN
+    assert "the command 'tui' is not installed" in capsys.readouterr().err
     assert made[1:] == [(("greeter",), True)]

@@ -15,7 +15,7 @@ SOURCES = sorted((ROOT / "kernel/src").rglob("*.py"))
 NEVER = {"httpx", "mcp", "opentelemetry", "sqlite3", "textual"}
 VOCABULARY = ("protocol", "contracts")
 MAX_LINES = 6100
-MAX_VOCABULARY = 1850
+MAX_VOCABULARY = 1900
 """Of the engine, and of the words that it shares with plugins: declarations, which grow with what plugins can do."""
 _NO_CODE = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
 

@@ -185,7 +185,7 @@ class Gate:
         if nobody := _nobody(context, verdict.category):
             raise PolicyDenied(f"{_refusal('refused', verdict)}. Nobody can be asked ({nobody}): find another way.")
         async with asking():
-            return verdict.replace(grant=await self._ask(intent, verdict, call_id, context))
+            return await self._ask(intent, verdict, call_id, context)
 
     def _grant(self, intent: Intent, answer: _Answer | None = None) -> Grant | None:
         """Widen the sandbox by what was asked for, or the part of it that the answer grants."""
@@ -217,7 +217,7 @@ class Gate:
         """The answer to a question of a thread below this one."""
         asked = request.replace(approval_id=ApprovalId(new_item_id()), amendments=())
         answer = await self._put(asked, lambda question: self._answer_of(question, asked, context))
-        return Review(decision=answer.decision, reason=answer.text)
+        return Review(decision=answer.decision, reason=answer.text, edited=answer.edited)
 
     async def elicit(self, asked: ElicitationRequested) -> ElicitationAnswer:
         """The user's answer to what a server asks."""
@@ -244,7 +244,7 @@ class Gate:
                     self._told.add(text)
                     self._recorder.emit_nowait(Notice(level="warning", message=text))
 
-    async def _ask(self, intent: Intent, verdict: Verdict, call_id: str, context: PolicyContext) -> Grant | None:
+    async def _ask(self, intent: Intent, verdict: Verdict, call_id: str, context: PolicyContext) -> Verdict:
         proposals = self._proposals(intent, context)
         request = ApprovalRequested(
             approval_id=ApprovalId(new_item_id()),
@@ -256,7 +256,7 @@ class Gate:
             amendments=tuple(amendment for _, amendment in proposals),
         )
         answer = await self._put(request, lambda question: self._answer_of(question, request, context))
-        return self._carry_out(intent, answer, proposals)
+        return verdict.replace(grant=self._carry_out(intent, answer, proposals), edited=answer.edited, note=answer.text)
 
     async def _put(self, asked: _Asked, answer_of: Callable[[_Question], Awaitable[_Answer]]) -> _Answer:
         question = _Question(asked)
@@ -296,7 +296,7 @@ class Gate:
             # A rule for good is the user's to give.
             always = review.decision is ReviewDecision.APPROVED_ALWAYS
             decision = ReviewDecision.APPROVED if always else review.decision
-            question.settle(_Answer(decision, review.reason, name))
+            question.settle(_Answer(decision, review.reason, name, edited=review.edited))
 
     def _proposals(self, intent: Intent, context: PolicyContext) -> list[tuple[AmendingPolicy, PolicyAmendment]]:
         found = []
@@ -337,7 +337,7 @@ class Gate:
     def answer(self, op: ApprovalAnswer) -> bool:
         """Give a question its answer; False if there is none open by this id."""
         question = self._open.get(op.approval_id)
-        answer = _Answer(op.decision, op.feedback, granted=op.granted, answers=op.answers, content=op.content)
+        answer = _Answer(op.decision, op.feedback, "user", op.granted, op.answers, op.content, op.edited)
         return question is not None and question.settle(answer)
 
     def end_turn(self) -> None:
@@ -359,6 +359,7 @@ class _Answer(NamedTuple):
     granted: AdditionalPermissions | None = None
     answers: Mapping[str, tuple[str, ...]] = {}
     content: Mapping[str, Any] | None = None
+    edited: Mapping[str, bytes | None] | None = None
 
 
 _Asked = ApprovalRequested | QuestionsAsked | ElicitationRequested

@@ -7,7 +7,7 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -30,10 +30,20 @@ WELL_KNOWN = {
 }
 """Commands that someone may ask for without their plugin: help line and the distribution that has them."""
 
+MEANT = {
+    "search": ['web_search="live"'],
+    "approve_for_me": ['approvals_reviewer="auto_review"', 'sandbox_mode="workspace-write"'],
+}
+"""What options that are short for others mean."""
+
 COMPLETE_VARIABLE = "_CODEX_COMPLETE"
 """Set by a shell that wants to know what can be typed; its value is SHELL_complete."""
 
+ALIASES = {"e": "exec"}
 _PLUGINS = "codex_kernel.plugins"
+_WRITTEN = "codex_kernel.written"
+_SIMILAR = 0.7
+"""From here on a word is taken for a command that was mistyped; `fix` and `commit` are none."""
 SHOWN = ("exec", "plugin", "apply_patch")
 CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -56,8 +66,45 @@ class CodexGroup(click.Group):
             return offer.spec.load()
         if name in WELL_KNOWN:
             _explain_failure(_plugins(ctx), WELL_KNOWN[name][1], name)
-            raise PluginMissing(f"the command {name!r} is not installed", hint=f"pip install {WELL_KNOWN[name][1]}")
+            instead = ', or use codex exec "PROMPT"' if name == "tui" else ""
+            cure = f"pip install {WELL_KNOWN[name][1]}{instead}"
+            raise PluginMissing(f"the command {name!r} is not installed", hint=cure)
         return None
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep the words as they were written: whether a `--` stands before the prompt is lost otherwise."""
+        ctx.meta[_WRITTEN] = tuple(args)
+        return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command, or for a word that is none the terminal UI with the words as its prompt."""
+        name, written = ALIASES.get(args[0], args[0]), ctx.meta[_WRITTEN]
+        if written[: -len(args)][-1:] == ("--",):
+            return "tui", self.get_command(ctx, "tui"), ["--", *args]
+        if (command := self.get_command(ctx, name)) is not None:
+            return name, command, args[1:]
+        words = self._without_options(ctx, args)
+        if len(words) == 1 and not any(map(str.isspace, name)):
+            from difflib import get_close_matches
+
+            if similar := get_close_matches(name, self.list_commands(ctx), n=1, cutoff=_SIMILAR):
+                ctx.fail(f"No such command {name!r}: did you mean {similar[0]!r}? As a prompt: codex -- {name}")
+        return "tui", self.get_command(ctx, "tui"), words
+
+    def _without_options(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """The words that are no root options: these may stand behind the prompt too."""
+        parser = self.make_parser(ctx)
+        parser.allow_interspersed_args = parser.ignore_unknown_options = True
+        given, words, _ = parser.parse_args(args=list(args))
+        for option in self.get_params(ctx):
+            if (name := option.name) in given:
+                found = option.process_value(ctx, given[name])
+                ctx.params[name] = (*ctx.params[name], *found) if option.multiple else found
+        if given.keys() & {"no_plugin", "no_plugins"}:
+            del ctx.find_root().meta[_PLUGINS]
+        return words
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command. That nobody reads stdout any more is told without the number by which click knows it: it
@@ -136,6 +183,7 @@ def _plugins(ctx: click.Context) -> PluginManager:
     cls=CodexGroup,
     context_settings=CONTEXT,
     invoke_without_command=True,
+    subcommand_metavar="[PROMPT | COMMAND [ARGS]...]",
     epilog="Files lie in $CODEX_HOME (default ~/.codex). Plugins: codex plugin list. Documentation: docs/users.md.",
 )
 @click.option(
@@ -160,8 +208,11 @@ def _plugins(ctx: click.Context) -> PluginManager:
 @click.option("--remote-auth-token-env", metavar="VAR", help="The variable that holds that server's token.")
 @click.option("--enable", multiple=True, metavar="FEATURE", help="Same as -c features.FEATURE=true.")
 @click.option("--disable", multiple=True, metavar="FEATURE", help="Same as -c features.FEATURE=false.")
+@click.option("--approve-for-me", is_flag=True, help="Let a reviewer answer, in the sandbox workspace-write.")
+@click.option("--search", is_flag=True, help="Let the model search the web: same as -c web_search=live.")
 @click.option(
     "--dangerously-bypass-approvals-and-sandbox",
+    "--yolo",
     "bypass",
     is_flag=True,
     default=None,
@@ -172,15 +223,20 @@ def _plugins(ctx: click.Context) -> PluginManager:
 )
 @click.option("--no-plugins", is_flag=True, help="Bundled plugins only.")
 @click.option("--strict-config", is_flag=True, default=None, help="Unknown configuration keys are errors.")
+@click.option("--no-alt-screen", is_flag=True, default=None, help="Keep the terminal's scrollback: draw inline.")
+@click.option("--alt-screen", is_flag=True, default=None, help="Draw on the whole screen.")
+@click.option("--screen-reader", is_flag=True, default=None, help="Plain lines of text, announced one by one.")
 @click.option("--debug", is_flag=True, help="Log to stderr, and show tracebacks.")
 @click.version_option(__version__, "-V", "--version", message="codex-cli %(version)s")
 @click.pass_context
-def codex(ctx: click.Context, /, **options: Any) -> None:
+def codex(ctx: click.Context, /, **options: Any) -> object:
     """A coding agent made of plugins.
 
     Give it a task and it reads, runs and edits in your workspace until the task is done:
 
-      codex exec "make the failing test pass"
+      codex "make the failing test pass"         in the terminal UI, which asks and shows
+
+      codex exec "make the failing test pass"    without one, for scripts
     """
     from .log import configure
 
@@ -188,6 +244,8 @@ def codex(ctx: click.Context, /, **options: Any) -> None:
     overrides = list(options.pop("overrides"))
     overrides += [f"features.{name}=true" for name in options.pop("enable")]
     overrides += [f"features.{name}=false" for name in options.pop("disable")]
+    for name, texts in MEANT.items():
+        overrides += texts * options.pop(name)
     for name in ("no_plugin", "no_plugins"):
         del options[name]  # `_plugins` has read them
     configure(debug=debug, codex_home=os.environ.get("CODEX_HOME") or os.path.expanduser("~/.codex"))
@@ -199,8 +257,8 @@ def codex(ctx: click.Context, /, **options: Any) -> None:
         debug=debug,
     )
     _check_remote(ctx, ctx.invoked_subcommand or "tui")
-    if ctx.invoked_subcommand is None:
-        ctx.invoke(_tui)
+    alone = ctx.invoked_subcommand is None
+    return ctx.invoke(cast(click.Command, codex.get_command(ctx, "tui"))) if alone else None
 
 
 def _check_remote(ctx: click.Context, command: str) -> None:
@@ -213,16 +271,6 @@ def _check_remote(ctx: click.Context, command: str) -> None:
     offer = ctx.obj.plugins.commands().get(command)
     if command in codex.commands or (offer is not None and not offer.spec.remote):
         raise click.UsageError(f"`--remote {address}` is not supported for `codex {command}`")
-
-
-@click.pass_context
-def _tui(ctx: click.Context) -> None:
-    offer = ctx.obj.plugins.commands().get("tui")
-    if offer is None:
-        raise PluginMissing(
-            "the terminal UI is not installed", hint='pip install codex-tui, or use codex exec "PROMPT"'
-        )
-    ctx.invoke(offer.spec.load())
 
 
 @codex.group("plugin", context_settings=CONTEXT)
@@ -281,12 +329,8 @@ def _command_for(program: str) -> str:
     for name, offer in plugins.commands().items():
         if program in offer.spec.argv0:
             return name
-    return {
-        "codex-exec": "exec",
-        "applypatch": "apply_patch",
-        "codex-linux-sandbox": "sandbox",
-        "codex-tui": "tui",
-    }.get(program, program)
+    names = {"codex-exec": "exec", "applypatch": "apply_patch", "codex-linux-sandbox": "sandbox", "codex-tui": "tui"}
+    return names.get(program, program)
 
 
 def _complain(text: str, *, debug: bool) -> None:

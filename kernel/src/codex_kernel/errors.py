@@ -10,6 +10,7 @@ CodexError
   SandboxError      Unavailable (fail closed), Denied
   StoreError        the disk
   ProtocolError     the peer
+    ConnectionLost
 ToolFailed, PolicyDenied    the model: they become output items and the turn goes on
 """
 
@@ -182,6 +183,10 @@ class ProtocolError(CodexError):
     def __init__(self, message: str, *, code: int = -32600, data: object = None) -> None:
         super().__init__(message)
         self.code, self.data = code, data
+
+
+class ConnectionLost(ProtocolError):
+    """The connection to an app server ended, or what came over it was no JSON-RPC."""
 
 
 class LimitReached(CodexError):

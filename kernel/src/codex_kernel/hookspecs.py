@@ -22,6 +22,8 @@ from collections.abc import Iterable
 import pluggy
 
 from .specs import (
+    AppMethodSpec,
+    AppServerSpec,
     CheckSpec,
     CommandSpec,
     ConfigSectionSpec,
@@ -458,6 +460,46 @@ class CodexHookspecs:
                 return AcmeSource()
         """
 
+    @hookspec
+    def codex_app_servers(self) -> Iterable[AppServerSpec]:  # type: ignore[empty-body]
+        """Offer an app server for frontends that run in this process.
+
+        When called: when such a frontend starts, as the terminal UI does.
+        Who selects: the frontend, by name (`app-server`).
+        May raise: the factory, a `CodexError`; the frontend then does not start.
+
+        Example::
+
+            @hookimpl
+            def codex_app_servers():
+                yield AppServerSpec(name="acme", factory=_open)
+
+            def _open(invocation):
+                from .server import open_server  # an async context manager
+                return open_server(invocation)
+        """
+
+    @hookspec
+    def codex_app_methods(self) -> Iterable[AppMethodSpec]:  # type: ignore[empty-body]
+        """Offer methods of the app server, for frontends and other clients.
+
+        When called: when a client calls a method that the server does not have itself; the factory with the first call.
+        Who selects: the client; names are unique, and those of the server itself are taken.
+        May raise: what the factory or the method raises answers the request; the server goes on.
+
+        Example::
+
+            @hookimpl
+            def codex_app_methods():
+                yield AppMethodSpec(name="acme/greet", help="Greet a thread", factory=_greet)
+
+            def _greet(setup):
+                async def greet(params):
+                    thread = await setup.thread(params["threadId"])
+                    return {"text": f"hello, {thread.cwd}"}
+                return greet
+        """
+
 
 HOOK_KINDS: dict[str, str] = {
     "codex_model_providers": "provider",
@@ -480,6 +522,8 @@ HOOK_KINDS: dict[str, str] = {
     "codex_commands": "command",
     "codex_config_sections": "config",
     "codex_config_sources": "config source",
+    "codex_app_servers": "app server",
+    "codex_app_methods": "app method",
 }
 """Hook name -> kind, as `codex plugin list` shows it."""
 

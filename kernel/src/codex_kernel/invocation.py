@@ -18,7 +18,7 @@ class Invocation(Value):
 
     `overrides` are raw `-c KEY=VALUE` texts given before the subcommand, `flags` the other root options by
     name (model, profile, cwd, add_dir, images, sandbox, approval, oss, local_provider, bypass, strict_config, remote,
-    remote_auth_token_env), absent when not given.
+    remote_auth_token_env, no_alt_screen, alt_screen, screen_reader), absent when not given.
     """
 
     plugins: PluginManager

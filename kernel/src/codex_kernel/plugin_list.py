@@ -9,25 +9,19 @@ import orjson
 
 from .plugins import PluginReport
 
+_FIELDS = ("name", "dist", "version", "kinds", "status", "reason", "cure", "import_ms")
 _COLUMNS = ("NAME", "DISTRIBUTION", "VERSION", "KINDS", "STATUS", "IMPORT MS")
+
+
+def report_body(report: PluginReport) -> dict[str, object]:
+    """A report as plain data."""
+    return {name: getattr(report, name) for name in _FIELDS}
 
 
 def print_reports(reports: Sequence[PluginReport], *, as_json: bool) -> None:
     """Write all reports to stdout: JSON, or a table with a line of reason and cure below what is not ok."""
     if as_json:
-        rows = [
-            {
-                "name": r.name,
-                "dist": r.dist,
-                "version": r.version,
-                "kinds": list(r.kinds),
-                "status": r.status,
-                "reason": r.reason,
-                "cure": r.cure,
-                "import_ms": r.import_ms,
-            }
-            for r in reports
-        ]
+        rows = [report_body(report) for report in reports]
         click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode())
         return
     table = [_COLUMNS, *(_row(report) for report in reports)]

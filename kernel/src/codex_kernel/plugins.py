@@ -13,34 +13,13 @@ from typing import Any, cast
 
 import pluggy
 
+from . import specs
 from .bounded import BoundedCaller, HookTimeout
 from .discovery import Candidate, bundled_distributions, discover
 from .errors import PluginConflict, PluginLoadError, PluginMissing
 from .hookspecs import API_VERSION, FAIL_CLOSED_KINDS, HOOK_KINDS, HOOK_TIMEOUT_S, PROJECT, CodexHookspecs
 from .protocol.value import Value, value
 from .registry import Registered, resolve
-from .specs import (
-    CheckSpec,
-    CommandSpec,
-    ConfigSectionSpec,
-    ConfigSourceSpec,
-    ContextSourceSpec,
-    ExecPolicySpec,
-    FeatureSpec,
-    LifecycleSpec,
-    McpServerSpec,
-    ModelProviderSpec,
-    NetworkProxySpec,
-    RendererSpec,
-    ReviewerSpec,
-    SandboxBackendSpec,
-    SkillFolderSpec,
-    StoreSpec,
-    TelemetrySinkSpec,
-    ToolSourceSpec,
-    ToolSpec,
-    TurnGuardSpec,
-)
 
 REQUIREMENTS = "/etc/codex/requirements.toml"
 BLOCK_VARIABLE = "CODEX_NO_PLUGINS"
@@ -59,28 +38,6 @@ _KIND_OF_PREFIX = {
     "rollout": "store",
     "state": "store",
     "memory": "store",
-}
-_SPEC_OF_HOOK: dict[str, type[Any]] = {
-    "codex_model_providers": ModelProviderSpec,
-    "codex_tools": ToolSpec,
-    "codex_tool_sources": ToolSourceSpec,
-    "codex_mcp_servers": McpServerSpec,
-    "codex_sandbox_backends": SandboxBackendSpec,
-    "codex_exec_policies": ExecPolicySpec,
-    "codex_network_proxies": NetworkProxySpec,
-    "codex_reviewers": ReviewerSpec,
-    "codex_checks": CheckSpec,
-    "codex_stores": StoreSpec,
-    "codex_context_sources": ContextSourceSpec,
-    "codex_skill_folders": SkillFolderSpec,
-    "codex_lifecycle_hooks": LifecycleSpec,
-    "codex_turn_guards": TurnGuardSpec,
-    "codex_features": FeatureSpec,
-    "codex_renderers": RendererSpec,
-    "codex_telemetry_sinks": TelemetrySinkSpec,
-    "codex_commands": CommandSpec,
-    "codex_config_sections": ConfigSectionSpec,
-    "codex_config_sources": ConfigSourceSpec,
 }
 _CURE = "upgrade or remove it (pip install -U {dist} / pip uninstall {dist}), or start with --no-plugin {name}"
 
@@ -262,9 +219,9 @@ class PluginManager:
     def _collect(self, hook: str, plugin: str, function: Callable[[], Iterable[Any]]) -> list[Registered[Any]]:
         kinds = (HOOK_KINDS[hook],)
         report = self._reports.get(plugin) or PluginReport(name=plugin, dist="codex-kernel", version="", kinds=kinds)
-        expected = _SPEC_OF_HOOK[hook]
+        expected = _spec_of(hook)
         try:
-            specs = self._caller.call(lambda: list(function()), self._timeout_s)
+            yielded = self._caller.call(lambda: list(function()), self._timeout_s)
         except HookTimeout as error:
             self._fail(report, "timeout", f"{hook} {error}")
             return []
@@ -273,11 +230,11 @@ class PluginManager:
                 raise
             self._fail(report, "failed", f"{hook} raised {_describe(error)}")
             return []
-        strangers = [spec for spec in specs if not isinstance(spec, expected)]
+        strangers = [spec for spec in yielded if not isinstance(spec, expected)]
         if strangers:
             self._fail(report, "invalid", f"{hook} yields {expected.__name__}, not {type(strangers[0]).__name__}")
             return []
-        return [Registered(spec=s, plugin=plugin, dist=report.dist, version=report.version) for s in specs]
+        return [Registered(spec=s, plugin=plugin, dist=report.dist, version=report.version) for s in yielded]
 
     def require_sound(self, *kinds: str) -> None:
         """Raise `PluginLoadError` if a plugin of one of these kinds failed: a guard that is missing because
@@ -308,96 +265,104 @@ class PluginManager:
 
     # -- the façade --------------------------------------------------------------------------------
 
-    def providers(self) -> Mapping[str, Registered[ModelProviderSpec]]:
+    def providers(self) -> Mapping[str, Registered[specs.ModelProviderSpec]]:
         """Model providers by name."""
-        return cast(Mapping[str, Registered[ModelProviderSpec]], self.offers("codex_model_providers"))
+        return cast(Mapping[str, Registered[specs.ModelProviderSpec]], self.offers("codex_model_providers"))
 
-    def tools(self) -> Mapping[str, Registered[ToolSpec]]:
+    def tools(self) -> Mapping[str, Registered[specs.ToolSpec]]:
         """Tools by name."""
-        return cast(Mapping[str, Registered[ToolSpec]], self.offers("codex_tools"))
+        return cast(Mapping[str, Registered[specs.ToolSpec]], self.offers("codex_tools"))
 
-    def tool_sources(self) -> Mapping[str, Registered[ToolSourceSpec]]:
+    def tool_sources(self) -> Mapping[str, Registered[specs.ToolSourceSpec]]:
         """Tool sources by name."""
-        return cast(Mapping[str, Registered[ToolSourceSpec]], self.offers("codex_tool_sources"))
+        return cast(Mapping[str, Registered[specs.ToolSourceSpec]], self.offers("codex_tool_sources"))
 
-    def mcp_servers(self, configured: Collection[str]) -> Mapping[str, Registered[McpServerSpec]]:
+    def mcp_servers(self, configured: Collection[str]) -> Mapping[str, Registered[specs.McpServerSpec]]:
         """MCP servers within this process, by name: those that are on by default, or `configured` by a table."""
-        found: Mapping[str, Registered[McpServerSpec]] = self.offers("codex_mcp_servers")
+        found: Mapping[str, Registered[specs.McpServerSpec]] = self.offers("codex_mcp_servers")
         return {name: offer for name, offer in found.items() if offer.spec.default_enabled or name in configured}
 
-    def sandboxes(self) -> list[Registered[SandboxBackendSpec]]:
+    def sandboxes(self) -> list[Registered[specs.SandboxBackendSpec]]:
         """Sandbox backends for this platform, the strongest first."""
-        found: Mapping[str, Registered[SandboxBackendSpec]] = self.offers("codex_sandbox_backends")
+        found: Mapping[str, Registered[specs.SandboxBackendSpec]] = self.offers("codex_sandbox_backends")
         fitting = [offer for offer in found.values() if sys.platform in offer.spec.platforms]
         return sorted(fitting, key=lambda offer: -offer.spec.strength)
 
-    def network_proxies(self) -> Mapping[str, Registered[NetworkProxySpec]]:
+    def network_proxies(self) -> Mapping[str, Registered[specs.NetworkProxySpec]]:
         """Network proxies by name."""
-        return cast(Mapping[str, Registered[NetworkProxySpec]], self.offers("codex_network_proxies"))
+        return cast(Mapping[str, Registered[specs.NetworkProxySpec]], self.offers("codex_network_proxies"))
 
-    def reviewer(self, name: str) -> ReviewerSpec:
+    def reviewer(self, name: str) -> specs.ReviewerSpec:
         """The reviewer of this name; raises `PluginMissing`."""
-        return cast(ReviewerSpec, self._named("codex_reviewers", name, "reviewer", f"codex-reviewer-{name}"))
+        return cast(specs.ReviewerSpec, self._named("codex_reviewers", name, "reviewer", f"codex-reviewer-{name}"))
 
-    def checks(self) -> list[Registered[CheckSpec]]:
+    def checks(self) -> list[Registered[specs.CheckSpec]]:
         """Checks in the order of the report."""
-        found: Mapping[str, Registered[CheckSpec]] = self.offers("codex_checks")
+        found: Mapping[str, Registered[specs.CheckSpec]] = self.offers("codex_checks")
         return sorted(found.values(), key=lambda offer: (offer.spec.order, offer.spec.name))
 
-    def policies(self) -> Mapping[str, Registered[ExecPolicySpec]]:
+    def policies(self) -> Mapping[str, Registered[specs.ExecPolicySpec]]:
         """Exec policies by name."""
-        return cast(Mapping[str, Registered[ExecPolicySpec]], self.offers("codex_exec_policies"))
+        return cast(Mapping[str, Registered[specs.ExecPolicySpec]], self.offers("codex_exec_policies"))
 
-    def context_sources(self) -> list[Registered[ContextSourceSpec]]:
+    def context_sources(self) -> list[Registered[specs.ContextSourceSpec]]:
         """Context sources in the order of the prompt."""
-        found: Mapping[str, Registered[ContextSourceSpec]] = self.offers("codex_context_sources")
+        found: Mapping[str, Registered[specs.ContextSourceSpec]] = self.offers("codex_context_sources")
         return sorted(found.values(), key=lambda offer: (offer.spec.order, offer.spec.name))
 
-    def skill_folders(self) -> Mapping[str, Registered[SkillFolderSpec]]:
+    def skill_folders(self) -> Mapping[str, Registered[specs.SkillFolderSpec]]:
         """Folders of skills by name."""
-        return cast(Mapping[str, Registered[SkillFolderSpec]], self.offers("codex_skill_folders"))
+        return cast(Mapping[str, Registered[specs.SkillFolderSpec]], self.offers("codex_skill_folders"))
 
-    def lifecycle(self) -> Mapping[str, Registered[LifecycleSpec]]:
+    def lifecycle(self) -> Mapping[str, Registered[specs.LifecycleSpec]]:
         """Lifecycle handlers by name."""
-        return cast(Mapping[str, Registered[LifecycleSpec]], self.offers("codex_lifecycle_hooks"))
+        return cast(Mapping[str, Registered[specs.LifecycleSpec]], self.offers("codex_lifecycle_hooks"))
 
-    def turn_guards(self) -> Mapping[str, Registered[TurnGuardSpec]]:
+    def turn_guards(self) -> Mapping[str, Registered[specs.TurnGuardSpec]]:
         """Turn guards by name."""
-        return cast(Mapping[str, Registered[TurnGuardSpec]], self.offers("codex_turn_guards"))
+        return cast(Mapping[str, Registered[specs.TurnGuardSpec]], self.offers("codex_turn_guards"))
 
-    def features(self) -> Mapping[str, Registered[FeatureSpec]]:
+    def features(self) -> Mapping[str, Registered[specs.FeatureSpec]]:
         """Feature flags by name."""
-        return cast(Mapping[str, Registered[FeatureSpec]], self.offers("codex_features"))
+        return cast(Mapping[str, Registered[specs.FeatureSpec]], self.offers("codex_features"))
 
-    def renderer(self, name: str) -> RendererSpec:
+    def renderer(self, name: str) -> specs.RendererSpec:
         """The renderer of this name; raises `PluginMissing`."""
-        return cast(RendererSpec, self._named("codex_renderers", name, "renderer", "codex-exec"))
+        return cast(specs.RendererSpec, self._named("codex_renderers", name, "renderer", "codex-exec"))
 
-    def telemetry_sinks(self) -> Mapping[str, Registered[TelemetrySinkSpec]]:
+    def telemetry_sinks(self) -> Mapping[str, Registered[specs.TelemetrySinkSpec]]:
         """Telemetry sinks by name."""
-        return cast(Mapping[str, Registered[TelemetrySinkSpec]], self.offers("codex_telemetry_sinks"))
+        return cast(Mapping[str, Registered[specs.TelemetrySinkSpec]], self.offers("codex_telemetry_sinks"))
 
-    def commands(self) -> Mapping[str, Registered[CommandSpec]]:
+    def commands(self) -> Mapping[str, Registered[specs.CommandSpec]]:
         """Subcommands by name."""
-        return cast(Mapping[str, Registered[CommandSpec]], self.offers("codex_commands"))
+        return cast(Mapping[str, Registered[specs.CommandSpec]], self.offers("codex_commands"))
 
-    def config_sections(self) -> Mapping[str, Registered[ConfigSectionSpec]]:
+    def config_sections(self) -> Mapping[str, Registered[specs.ConfigSectionSpec]]:
         """Config sections by table name."""
-        return cast(Mapping[str, Registered[ConfigSectionSpec]], self.offers("codex_config_sections"))
+        return cast(Mapping[str, Registered[specs.ConfigSectionSpec]], self.offers("codex_config_sections"))
 
-    def config_sources(self) -> list[Registered[ConfigSourceSpec]]:
+    def config_sources(self) -> list[Registered[specs.ConfigSourceSpec]]:
         """Configuration sources in order. Raises `PluginLoadError` if one is broken."""
-        found: Mapping[str, Registered[ConfigSourceSpec]] = self.offers("codex_config_sources")
+        found: Mapping[str, Registered[specs.ConfigSourceSpec]] = self.offers("codex_config_sources")
         self.require_sound("config source")
         return sorted(found.values(), key=lambda offer: (offer.spec.order, offer.spec.name))
 
-    def store(self, kind: str, chosen: str | None = None) -> StoreSpec | None:
+    def app_server(self, name: str = "app-server") -> specs.AppServerSpec:
+        """The app server of this name; raises `PluginMissing`."""
+        return cast(specs.AppServerSpec, self._named("codex_app_servers", name, "app server", "codex-app-server"))
+
+    def app_methods(self) -> Mapping[str, Registered[specs.AppMethodSpec]]:
+        """Methods of app servers by name."""
+        return cast(Mapping[str, Registered[specs.AppMethodSpec]], self.offers("codex_app_methods"))
+
+    def store(self, kind: str, chosen: str | None = None) -> specs.StoreSpec | None:
         """The store of this kind: the chosen one, else the only one, else None.
 
         Raises `PluginMissing` when the chosen one is not there, `PluginConflict` when there are several
         and none is chosen.
         """
-        stores: Mapping[str, Registered[StoreSpec]] = self.offers("codex_stores")
+        stores: Mapping[str, Registered[specs.StoreSpec]] = self.offers("codex_stores")
         self.require_sound("store")
         fitting = {name: offer for name, offer in stores.items() if offer.spec.kind == kind}
         if chosen is not None:
@@ -422,6 +387,12 @@ class PluginManager:
     def close(self) -> None:
         """End the thread that calls hooks."""
         self._caller.close()
+
+
+def _spec_of(hook: str) -> type[Any]:
+    """What the hook yields, as its signature says: `Iterable[SPEC]`."""
+    returned: str = getattr(CodexHookspecs, hook).__annotations__["return"]
+    return cast("type[Any]", getattr(specs, returned.removeprefix("Iterable[").removesuffix("]")))
 
 
 def _import(target: str) -> ModuleType:

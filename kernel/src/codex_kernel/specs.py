@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 from .protocol.value import Value, field, value
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
     import click
 
+    from .contracts.app_server import AppMethod, AppMethodSetup, AppServer
     from .contracts.checks import Check, CheckSetup
     from .contracts.config import ConfigSource
     from .contracts.context import ContextSource
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from .contracts.sandbox import SandboxBackend, SandboxSetup
     from .contracts.store import MemoryStore, RolloutStore, StateStore, StoreSetup
     from .contracts.tool import Tool, ToolSetup, ToolSource, ToolSourceSetup
+    from .invocation import Invocation
 
 
 @value
@@ -225,25 +229,21 @@ class ConfigSourceSpec(Value):
     order: int = 100
 
 
-AnySpec = (
-    ModelProviderSpec
-    | ToolSpec
-    | ToolSourceSpec
-    | McpServerSpec
-    | SandboxBackendSpec
-    | NetworkProxySpec
-    | ExecPolicySpec
-    | ReviewerSpec
-    | CheckSpec
-    | StoreSpec
-    | ContextSourceSpec
-    | SkillFolderSpec
-    | LifecycleSpec
-    | TurnGuardSpec
-    | FeatureSpec
-    | RendererSpec
-    | TelemetrySinkSpec
-    | CommandSpec
-    | ConfigSectionSpec
-    | ConfigSourceSpec
-)
+@value
+class AppServerSpec(Value):
+    """An app server for frontends in this process; it ends with the context that the factory gives."""
+
+    name: str
+    factory: Callable[[Invocation], AbstractAsyncContextManager[AppServer]]
+
+
+@value
+class AppMethodSpec(Value):
+    """A method of the app server, PREFIX/NAME with a prefix of the plugin's own; for clients with the capability
+    `experimentalApi`. The factory is called when somebody first calls the method. A request that `writes` has the
+    thread of its `threadId` for itself, others share it. `help` is one line."""
+
+    name: str
+    factory: Callable[[AppMethodSetup], AppMethod]
+    help: str = ""
+    writes: bool = False

@@ -109,6 +109,8 @@ class ToolRunner:
         told = ToolCall(call_id=call.call_id, name=_name(call), input=_raw_input(call))
         self._turn.state.guards.call_ends(told, output)
         count = self._watch.note(call, success=output.success)
+        if note := self._turn.notes.pop(call.call_id, ""):
+            output = _with_note(output, note)
         if count >= REPEATS_NOTICED:
             output = _with_note(output, REPEATED_CALL.format(count=count))
         return _output_item(call, output)

@@ -172,11 +172,14 @@ class KernelToolContext:
             source=source,
         )
 
-    async def edit_files(self, edits: Sequence[FileEdit], *, summary: str = "") -> None:
+    async def edit_files(self, edits: Sequence[FileEdit], *, summary: str = "") -> Sequence[FileEdit]:
         """Change files behind policy, confined to the writable roots unless approved."""
         paths = [edit.path for edit in edits] + [edit.move_from for edit in edits if edit.move_from]
         intent = EditIntent(paths=tuple(dict.fromkeys(paths)), cwd=self.cwd, summary=summary)
-        await self._require(intent)
+        verdict = await self._require(intent)
+        if (given := verdict.edited) is not None:
+            edits = [edit.replace(content=given[edit.path]) for edit in edits if edit.path in given]
+            self._turn.notes[self._call_id] = verdict.note
         await self._turn.state.guards.edits_begin(self._call_id, edits)
         roots = self._roots()
         written: list[str] = []
@@ -187,6 +190,7 @@ class KernelToolContext:
                 done = f"; already written: {', '.join(written)}" if written else ""
                 raise ToolFailed(f"Failed to write file {edit.path}: {error.strerror or error}{done}") from error
             written.append(edit.path)
+        return edits
 
     def _apply(self, edit: FileEdit, roots: Sequence[str]) -> None:
         if edit.content is None:

@@ -84,6 +84,8 @@ class Turn:
         self.state = state
         self.turn_id = turn_id
         self.usage = TokenUsage()
+        self.notes: dict[str, str] = {}
+        """What the model is told with the output of a call, by call id: how its edits were changed."""
         self._output_schema = output_schema
         self._opening = opening
         self._steers: deque[Steer] = deque()

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
         hookimpl as hookimpl,
     )
     from codex_kernel.specs import (
+        AppMethodSpec as AppMethodSpec,
+        AppServerSpec as AppServerSpec,
         CheckSpec as CheckSpec,
         CommandSpec as CommandSpec,
         ConfigSectionSpec as ConfigSectionSpec,
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
         BudgetExceeded as BudgetExceeded,
         CodexError as CodexError,
         ConfigError as ConfigError,
+        ConnectionLost as ConnectionLost,
         ContextWindowExceeded as ContextWindowExceeded,
         ExitCode as ExitCode,
         LimitReached as LimitReached,
@@ -111,6 +114,13 @@ if TYPE_CHECKING:
         NetworkProxySetup as NetworkProxySetup,
         Permission as Permission,
         ProxySession as ProxySession,
+    )
+    from codex_kernel.contracts.app_server import (
+        AppConnection as AppConnection,
+        AppMethod as AppMethod,
+        AppMethodSetup as AppMethodSetup,
+        AppServer as AppServer,
+        ThreadFacts as ThreadFacts,
     )
     from codex_kernel.contracts.checks import (
         Check as Check,
@@ -369,6 +379,9 @@ if TYPE_CHECKING:
     )
     from codex_kernel.invocation import (
         Invocation as Invocation,
+    )
+    from codex_kernel.plugin_list import (
+        report_body as report_body,
     )
     from codex_kernel.git_info import (
         git_head as git_head,

@@ -3,6 +3,8 @@
 MODULES: dict[str, tuple[str, ...]] = {
     "codex_kernel.hookspecs": ("API_VERSION", "hookimpl"),
     "codex_kernel.specs": (
+        "AppMethodSpec",
+        "AppServerSpec",
         "CheckSpec",
         "CommandSpec",
         "ConfigSectionSpec",
@@ -29,6 +31,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "BudgetExceeded",
         "CodexError",
         "ConfigError",
+        "ConnectionLost",
         "ContextWindowExceeded",
         "ExitCode",
         "LimitReached",
@@ -86,6 +89,13 @@ MODULES: dict[str, tuple[str, ...]] = {
         "SandboxSetup",
     ),
     "codex_kernel.contracts.network": ("NetworkProxy", "NetworkProxySetup", "Permission", "ProxySession"),
+    "codex_kernel.contracts.app_server": (
+        "AppConnection",
+        "AppMethod",
+        "AppMethodSetup",
+        "AppServer",
+        "ThreadFacts",
+    ),
     "codex_kernel.contracts.checks": ("Check", "CheckSetup", "Finding", "Health"),
     "codex_kernel.contracts.policy": (
         "AmendingPolicy",
@@ -283,6 +293,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "codex_kernel.opened": ("OpenedThread",),
     "codex_kernel.thread": ("EndOfThread", "Thread"),
     "codex_kernel.invocation": ("Invocation",),
+    "codex_kernel.plugin_list": ("report_body",),
     "codex_kernel.git_info": ("git_head", "git_root"),
     "codex_kernel.version": ("__version__",),
 }

@@ -22,7 +22,7 @@ from codex_app_server.inprocess import Connection, connected, open_server
 from codex_app_server.listen import parse_address
 from codex_app_server.wire import RpcError
 from codex_app_server.ws import FRAME_BYTES, Listener, frames
-from codex_plugin_sdk import Invocation, UserError
+from codex_plugin_sdk import ConnectionLost, Invocation, UserError
 from codex_plugin_sdk.testing.harness import manager
 from codex_plugin_sdk.testing.model import call, say
 
@@ -435,7 +435,7 @@ async def test_a_client_in_process_runs_a_turn_on_objects_and_answers_questions(
     assert done["items"][0]["text"] == "done"
     assert "item/commandExecution/requestApproval" in heard
     assert heard.index("turn/started") < heard.index("item/started") < heard.index("turn/completed")
-    with pytest.raises(RpcError, match="the connection was closed"):
+    with pytest.raises(ConnectionLost, match="the connection was closed"):
         await one.request("thread/loaded/list")
 
 
@@ -449,7 +449,7 @@ async def test_a_request_that_waits_is_told_of_the_end_and_what_is_not_read_is_b
         async with anyio.create_task_group() as tasks:
 
             async def ask():
-                with pytest.raises(RpcError, match="the connection was closed"):
+                with pytest.raises(ConnectionLost, match="the connection was closed"):
                     await connection.request("thread/loaded/list")
 
             tasks.start_soon(ask)

@@ -240,3 +240,15 @@ def test_members_of_a_plugins_own_table_are_the_plugins_to_check():
     assert [one.message for one in Checker(config, keys, FLAGS).run()] == [
         "unknown configuration field `prices.nothing`",
     ]
+
+
+def test_a_plugins_section_keeps_the_words_that_may_be_chosen():
+    @attrs.frozen
+    class Screen:
+        alternate_screen: str = "auto"
+        reading: bool = False
+
+    keys = load_keys([("acme", ConfigSectionSpec(name="tui", section=Screen))])
+    assert keys["tui.alternate_screen"].types == KEYS["tui.alternate_screen"].types
+    assert keys["tui.alternate_screen"].plugin == "acme"
+    assert keys["tui.reading"].types == ("bool",)

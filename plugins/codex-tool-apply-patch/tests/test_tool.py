@@ -44,6 +44,7 @@ class FakeContext:
         self.log.append(("edit", list(edits), summary))
         if self.refusal is not None:
             raise self.refusal
+        return edits
 
 
 def patch(*lines):

@@ -80,10 +80,12 @@ class ReviewerSetup(Value):
 
 @value
 class Review(Value):
-    """A reviewer's answer; `reason` is shown to the user, and to the model with a refusal."""
+    """A reviewer's answer; `reason` is shown to the user, and to the model with a refusal. `edited` is as that of
+    `ApprovalAnswer`."""
 
     decision: ReviewDecision
     reason: str = ""
+    edited: Mapping[str, bytes | None] | None = None
 
 
 class Reviewer(Protocol):

@@ -101,11 +101,12 @@ class ToolContext(Protocol):
         """
         ...
 
-    async def edit_files(self, edits: Sequence[FileEdit], *, summary: str = "") -> None:
+    async def edit_files(self, edits: Sequence[FileEdit], *, summary: str = "") -> Sequence[FileEdit]:
         """Change files, confined to the writable roots (symlinks resolved) or approved.
 
-        All paths are judged before the first write. Raises `PolicyDenied`, or `ToolFailed` naming the
-        file whose write failed and those already written.
+        Gives what was written: who approves may leave out edits, or change their content. The model is told of that
+        with the call's output. All paths are judged before the first write. Raises `PolicyDenied`, or `ToolFailed`
+        naming the file whose write failed and those already written.
         """
         ...
 

@@ -82,9 +82,10 @@ class Interrupt(Value):
 
 @value
 class ApprovalAnswer(Value):
-    """A reviewer's answer; `feedback` is told to the model with a refusal. `granted` is how much of the permissions
-    asked for is approved (all, if None); `answers` are those to questions, by their ids; `content` is what an
-    elicitation asked for."""
+    """A reviewer's answer; `feedback` is told to the model with a refusal, and with a change of files that was approved
+    as `edited` alone: what the files shall hold instead of what was proposed, by path (None: the file goes; one that is
+    left out is not changed). `granted` is how much of the permissions asked for is approved (all, if None); `answers`
+    are those to questions, by their ids; `content` is what an elicitation asked for."""
 
     approval_id: ApprovalId
     decision: ReviewDecision
@@ -92,6 +93,7 @@ class ApprovalAnswer(Value):
     granted: AdditionalPermissions | None = None
     answers: Mapping[str, tuple[str, ...]] = field(factory=dict)
     content: Mapping[str, Any] | None = None
+    edited: Mapping[str, bytes | None] | None = None
 
 
 @value

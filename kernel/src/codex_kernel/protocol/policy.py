@@ -341,8 +341,9 @@ Intent = RunIntent | EditIntent | ToolIntent | NetworkIntent
 
 @value
 class Verdict(Value):
-    """One policy's answer to an intent, with the words that a user and the model will read. `grant` is the gate's
-    alone: what came of an intent with `permissions`."""
+    """One policy's answer to an intent, with the words that a user and the model will read. `grant` and `edited` are
+    the gate's alone: what came of an intent with `permissions`, and what files shall hold instead of what a tool
+    proposed (`ApprovalAnswer.edited`), with a `note` on that for the model."""
 
     decision: Decision
     reason: str = ""
@@ -350,6 +351,8 @@ class Verdict(Value):
     bypass_sandbox: bool = False
     category: Category = Category.RULES
     grant: Grant | None = None
+    edited: Mapping[str, bytes | None] | None = None
+    note: str = ""
 
 
 @value

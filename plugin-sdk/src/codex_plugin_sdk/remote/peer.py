@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import orjson
 
-from codex_kernel.errors import PluginMissing, ProtocolError, UserError
+from codex_kernel.errors import ConnectionLost, PluginMissing, ProtocolError, UserError
 
 from .address import RemoteAddress
 
@@ -36,8 +36,8 @@ PING_S = 20.0
 METHOD_NOT_FOUND = -32601
 
 
-class ServerGone(ProtocolError):
-    """The connection ended, or what came over it was no JSON-RPC."""
+class ServerGone(ConnectionLost):
+    """The server cannot be reached any more."""
 
 
 class Peer:
@@ -86,6 +86,10 @@ class Peer:
             await self._read(lambda: bool(self._inbox))
         return self._inbox.popleft()
 
+    def waiting(self) -> int:
+        """How many notifications and requests of the server have been read, but not taken."""
+        return len(self._inbox)
+
     async def _send(self, message: Message) -> None:
         from websockets.exceptions import ConnectionClosed
 
@@ -126,11 +130,16 @@ class Peer:
 
 
 @asynccontextmanager
-async def connected(address: RemoteAddress, *, name: str, version: str, want_deltas: bool) -> AsyncIterator[Peer]:
-    """A connection on which the server knows who we are. Raises `UserError` when there is nobody, or somebody else."""
+async def connected(
+    address: RemoteAddress, *, name: str, version: str, want_deltas: bool, approval_details: bool = False
+) -> AsyncIterator[Peer]:
+    """A connection on which the server knows who we are; with `approval_details` it tells more with approvals, and
+    takes a part of a change. Raises `UserError` when there is nobody, or somebody else."""
     async with _socket(address) as socket:
         peer = Peer(socket, address.text)
         capabilities: dict[str, Any] = {"experimentalApi": True, "kernelDetails": True}
+        if approval_details:
+            capabilities["approvalDetails"] = True
         if not want_deltas:
             capabilities["optOutNotificationMethods"] = list(DELTAS)
         about = {"clientInfo": {"name": name, "version": version}, "capabilities": capabilities}

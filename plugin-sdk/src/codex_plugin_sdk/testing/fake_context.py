@@ -117,9 +117,9 @@ class FakeToolContext:
         self.processes.append(process)
         return process
 
-    async def edit_files(self, edits: Sequence[FileEdit], *, summary: str = "") -> None:
-        """Write the files. Raises `deny`, `ToolFailed` naming the file whose write failed and those already
-        written, or `AssertionError` for a path that is not absolute, which no kernel would take."""
+    async def edit_files(self, edits: Sequence[FileEdit], *, summary: str = "") -> Sequence[FileEdit]:
+        """Write the files, and give the edits. Raises `deny`, `ToolFailed` naming the file whose write failed and those
+        already written, or `AssertionError` for a path that is not absolute, which no kernel would take."""
         paths = [edit.path for edit in edits] + [edit.move_from for edit in edits if edit.move_from]
         relative = [path for path in paths if not os.path.isabs(path)]
         assert not relative, f"the paths of edits are absolute, these are not: {relative}"
@@ -132,6 +132,7 @@ class FakeToolContext:
                 done = f"; already written: {', '.join(written)}" if written else ""
                 raise ToolFailed(f"Failed to write file {edit.path}: {error.strerror or error}{done}") from error
             written.append(edit.path)
+        return edits
 
     async def authorize(self, intent: ToolIntent) -> Grant | None:
         """Note the intent, and grant the permissions that it asks for. Raises `deny`."""

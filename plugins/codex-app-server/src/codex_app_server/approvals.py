@@ -20,6 +20,7 @@ from codex_plugin_sdk import (
 
 from .elicitations import answered, approved, elicited, elicited_approval, mcp_call
 from .items import shown_command
+from .part_changes import DECISION, OFFERED, in_part
 from .wire import RpcError
 
 Asked = ApprovalRequested | QuestionsAsked | ElicitationRequested
@@ -34,10 +35,18 @@ _WORDS = {
 
 
 def question_of(
-    thread_id: str, turn_id: str, request: Asked, at_ms: int, cwd: str, *, item: Mapping[str, Any] | None = None
+    thread_id: str,
+    turn_id: str,
+    request: Asked,
+    at_ms: int,
+    cwd: str,
+    *,
+    item: Mapping[str, Any] | None = None,
+    details: bool = False,
 ) -> tuple[str, dict[str, Any], Read]:
     """Method and params of the request to the client, and how to read its answer: raises `RpcError` for one that
-    does not fit. `item` is what the request is about, as clients know it."""
+    does not fit. `item` is what the request is about, as clients know it; `details` is for those that want to know
+    what Codex does not tell, and may take a part of a change."""
     if isinstance(request, ElicitationRequested):
         params = {"threadId": thread_id, "turnId": turn_id or None, **elicited(request)}
         return "mcpServer/elicitation/request", params, lambda answer: answered(request, answer)
@@ -46,15 +55,22 @@ def question_of(
         params = {**place, "questions": _questions(request), "isBlocking": True, "autoResolutionMs": None}
         return "item/tool/requestUserInput", params, lambda answer: _answered(request, answer)
     common = {**place, "startedAtMs": at_ms, "reason": request.reason or None}
+    rules = [{"text": rule.text, "file": rule.file} for rule in request.amendments]
+    more: dict[str, Any] = {"source": request.source, "rules": rules} if details else {}
+    common |= more
     match request.intent:
         case EditIntent():
-            return "item/fileChange/requestApproval", {**common, "grantRoot": None}, lambda a: _decided(request, a)
+            params = {**common, "grantRoot": None}
+            if details and item is not None and item.get("changes"):
+                params["availableDecisions"] = list(OFFERED)
+                return "item/fileChange/requestApproval", params, lambda a: _decided_change(request, item, a)
+            return "item/fileChange/requestApproval", params, lambda a: _decided(request, a)
         case ToolIntent(permissions=AdditionalPermissions() as asked):
             params = {**common, "cwd": cwd, "environmentId": None, "permissions": wire_permissions(asked)}
             params["reason"] = request.intent.summary or None
             return "item/permissions/requestApproval", params, lambda answer: _granted(request, answer)
         case ToolIntent() as intent if (about := mcp_call(intent, item)) is not None:
-            params = {"threadId": thread_id, "turnId": turn_id or None}
+            params = {"threadId": thread_id, "turnId": turn_id or None, **more}
             params |= elicited_approval(about, intent, request.reason)
             return "mcpServer/elicitation/request", params, lambda answer: approved(request, answer)
         case intent:
@@ -117,6 +133,12 @@ def _decided(request: ApprovalRequested, answer: Any, offered: list[Any] | None 
     if isinstance(found, Mapping) and _denies_host(found):
         return ApprovalAnswer(approval_id=request.approval_id, decision=ReviewDecision.DENIED)
     raise RpcError(f"an approval was answered with {found!r:.200}, which was not offered")
+
+
+def _decided_change(request: ApprovalRequested, item: Mapping[str, Any], answer: Any) -> ApprovalAnswer:
+    found = answer.get("decision") if isinstance(answer, Mapping) else None
+    taken = found.get(DECISION) if isinstance(found, Mapping) else None
+    return in_part(request, item, taken) if isinstance(taken, Mapping) else _decided(request, answer)
 
 
 def _denies_host(found: Mapping[str, Any]) -> bool:

@@ -27,7 +27,7 @@ class Client:
         self.outbox = Outbox()
         self.initialized = False
         self.name, self.version = "", ""
-        self.experimental = False
+        self.experimental = self.approval_details = False
         self.silenced: frozenset[str] = frozenset((DETAIL,))
         self.threads: set[str] = set()
         self.gone = anyio.Event()
@@ -39,6 +39,7 @@ class Client:
         info, capabilities = params["clientInfo"], params.get("capabilities") or {}
         self.name, self.version = info["name"], info["version"]
         self.experimental = bool(capabilities.get("experimentalApi"))
+        self.approval_details = bool(capabilities.get("approvalDetails"))
         unasked = () if capabilities.get("kernelDetails") else (DETAIL,)
         self.silenced = frozenset((*(capabilities.get("optOutNotificationMethods") or ()), *unasked))
         self.initialized = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codex_plugin_sdk import CodexError
+from codex_plugin_sdk import CodexError, ProtocolError
 
 from .wire import INTERNAL_ERROR, RpcError
 
@@ -18,6 +18,8 @@ def told(error: Exception, method: str) -> RpcError:
     """What the client is told of what a method raised."""
     if isinstance(error, RpcError):
         return error
+    if isinstance(error, ProtocolError):
+        return RpcError(error.message, error.code, error.data)
     if isinstance(error, CodexError):
         return RpcError(f"{error.message} ({error.hint})" if error.hint else error.message)
     log(f"{method} failed", error)

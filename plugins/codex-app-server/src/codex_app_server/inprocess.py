@@ -5,19 +5,22 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
+
+from codex_plugin_sdk import ConnectionLost, ProtocolError
 
 from .client import Client
 from .server import Server
 from .wire import Answer, Id, Incoming, Notification, Request, RpcError
 
 if TYPE_CHECKING:
-    from codex_plugin_sdk import Invocation
+    from codex_plugin_sdk import AppConnection, AppServer, Invocation
 
 Message = Mapping[str, Any]
+METHOD_NOT_FOUND = -32601
 MAX_WAITING = 65_536
 """Messages that may wait to be read; beyond it those that only stream are dropped, and beyond twice as many the
 client is given up."""
@@ -41,7 +44,7 @@ class Connection(Client):
     # -- for the user ----------------------------------------------------------------------------
 
     async def request(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
-        """The result of a request. Raises `RpcError`."""
+        """The result of a request. Raises `RpcError`, `ConnectionLost`."""
         id = next(self._ids)
         waiting = self._requests[id] = _Waiting()
         try:
@@ -54,30 +57,46 @@ class Connection(Client):
         return waiting.result
 
     def notify_server(self, method: str) -> None:
-        """A notification of ours (`initialized`)."""
+        """A notification of ours (`initialized`). Raises `ConnectionLost`."""
         self._hand_in(Notification(method=method, params=None))
 
     def respond(self, request: Message, result: Any) -> None:
-        """Answer a request of the server, such as an approval."""
-        self._hand_in(Answer(id=request["id"], result=result, error=None))
+        """Answer a request of the server, such as an approval. Raises `ConnectionLost`."""
+        self.settle(request["id"], result)
+
+    def settle(self, id: object, result: Any = None, error: Any = None) -> None:
+        """As `respond`, or with an error. Raises `ConnectionLost`."""
+        self._hand_in(Answer(id=cast("Id", id), result=result, error=error))
+
+    async def next_message(self) -> Message:
+        """The next notification, or request of the server (it has an `id`), in order. Raises `ConnectionLost` once
+        there are no more."""
+        while True:
+            if self._inbox:
+                return self._inbox.popleft()
+            if self._dropped:
+                count, self._dropped = self._dropped, 0
+                return _dropped(count)
+            if self._over:
+                raise _lost()
+            self._filled = anyio.Event()
+            await self._filled.wait()
+
+    @property
+    def unread(self) -> int:
+        """How many messages lie here."""
+        return len(self._inbox) + bool(self._dropped)
 
     async def messages(self) -> AsyncIterator[Message]:
         """Notifications, and requests of the server (they have an `id`), in order; ends with the connection."""
-        while True:
-            while self._inbox:
-                yield self._inbox.popleft()
-            if self._dropped:
-                count, self._dropped = self._dropped, 0
-                yield _dropped(count)
-            elif self._over:
-                return
-            else:
-                self._filled = anyio.Event()
-                await self._filled.wait()
+        with suppress(ConnectionLost):
+            while True:
+                yield await self.next_message()
 
     def close(self) -> None:
         """Leave."""
         self._over = True
+        self._filled.set()
         self._given.set()
 
     # -- for the server --------------------------------------------------------------------------
@@ -109,7 +128,7 @@ class Connection(Client):
         self._given.set()
         for waiting in self._requests.values():
             if not waiting.settled.is_set():
-                waiting.error = RpcError("the connection was closed")
+                waiting.error = _lost()
                 waiting.settled.set()
 
     async def receive(self) -> Incoming | None:
@@ -123,7 +142,7 @@ class Connection(Client):
 
     def _hand_in(self, message: Incoming) -> None:
         if self._over:
-            raise RpcError("the connection was closed")
+            raise _lost()
         self._outgoing.append(message)
         self._given.set()
 
@@ -143,12 +162,61 @@ class _Waiting:
     def __init__(self) -> None:
         self.settled = anyio.Event()
         self.result: Any = None
-        self.error: RpcError | None = None
+        self.error: ProtocolError | None = None
 
 
 def _dropped(count: int) -> Message:
     text = f"{count} notifications were dropped, because they were not read fast enough"
     return {"method": "warning", "params": {"threadId": None, "message": text}}
+
+
+def _lost() -> ConnectionLost:
+    return ConnectionLost("the connection was closed")
+
+
+class InProcess:
+    """The contract `AppConnection`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.request = connection.request
+        self.next_message = connection.next_message
+
+    async def notify(self, method: str) -> None:
+        """A notification."""
+        self._connection.notify_server(method)
+
+    async def answer(self, id: object, result: Any) -> None:
+        """Answer a request of the server."""
+        self._connection.settle(id, result)
+
+    async def refuse(self, id: object, message: str, code: int = METHOD_NOT_FOUND) -> None:
+        """Refuse a request of the server."""
+        self._connection.settle(id, error={"code": code, "message": message})
+
+    def waiting(self) -> int:
+        """How many messages lie unread."""
+        return self._connection.unread
+
+
+class InProcessServer:
+    """The contract `AppServer`."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[AppConnection]:
+        """One more client."""
+        async with connected(self._server) as connection:
+            yield InProcess(connection)
+
+
+@asynccontextmanager
+async def app_server(invocation: Invocation) -> AsyncIterator[AppServer]:
+    """What `AppServerSpec` offers."""
+    async with open_server(invocation) as server:
+        yield InProcessServer(server)
 
 
 @asynccontextmanager

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from codex_plugin_sdk import InjectItems, ResponseItem, ThreadOptions, decode_item
+from codex_plugin_sdk import InjectItems, ResponseItem, decode_item
 
-from .method_stored import close
 from .methods import method
+from .released import set_free
 from .scopes import THREAD
 from .server import Reply
 from .shapes import ANY, INTEGER, STRING, array, record
@@ -71,24 +71,9 @@ async def revert(server: Server, client: Client, params: Mapping[str, Any]) -> R
     turns = await on_shelf(lambda: [id for id, _ in shelf(server).listed_turns(loaded.id, "notLoaded")])
     if before not in turns or loaded.ephemeral:
         raise RpcError(f"turn not found: {before}")
-    recalled, listeners = loaded.wire(), list(loaded.listeners)
-    for listener in listeners:
-        loaded.unsubscribe(listener)
-    await close(server, loaded.id, quietly=True)
-    try:
+    async with set_free(server, loaded):
         done = await on_shelf(lambda: shelf(server).library.revert(loaded.id, before))
-    finally:
-        options = ThreadOptions(
-            cwd=loaded.state.cwd,
-            resume=loaded.id,
-            source="vscode",
-            originator=loaded.state.originator,
-            want_deltas=True,
-        )
-        again = await server.open_recorded(loaded.engine, options)
-        again.recall({**recalled, "updatedAt": again.updated_s})
-        for listener in listeners:
-            again.subscribe(listener)
+    again = server.loaded(loaded.id)
     if not done:
         raise RpcError(f"turn {before} belongs to the thread that this one was forked from: fork that one instead")
     left = turns[: turns.index(before)]

@@ -308,14 +308,13 @@ def _git_fields(given: Mapping[str, Any]) -> dict[str, str | None]:
     return {name: found.strip() if isinstance(found, str) else None for name, found in fields.items()}
 
 
-async def close(server: Server, thread_id: str, *, quietly: bool = False) -> None:
+async def close(server: Server, thread_id: str) -> None:
     """Close a thread, if it is open, and wait until its rollout is free."""
     loaded = server.threads.get(thread_id)
     if loaded is None:
         return
-    if not quietly:
-        status = {"threadId": thread_id, "status": {"type": "notLoaded"}}
-        loaded.tell([("thread/status/changed", status, False)])
+    status = {"threadId": thread_id, "status": {"type": "notLoaded"}}
+    loaded.tell([("thread/status/changed", status, False)])
     loaded.close()
     await loaded.closed.wait()
 

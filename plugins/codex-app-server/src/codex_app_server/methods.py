@@ -24,6 +24,9 @@ class Method:
 
 
 METHODS: dict[str, Method] = {}
+"""Those of Codex's protocol."""
+EXTRA: dict[str, Method] = {}
+"""Our own, which are no part of it: for clients with `experimentalApi`."""
 
 
 def method(
@@ -34,6 +37,17 @@ def method(
     def keep(run: Handler) -> Handler:
         assert name not in METHODS, name
         METHODS[name] = Method(name, params, scope, run, experimental=experimental)
+        return run
+
+    return keep
+
+
+def extra(name: str, params: Shape = NONE, *, scope: Scope | None = None) -> Callable[[Handler], Handler]:
+    """As `method`, for one that the protocol does not have."""
+
+    def keep(run: Handler) -> Handler:
+        assert name not in EXTRA, name
+        EXTRA[name] = Method(name, params, scope, run, experimental=True)
         return run
 
     return keep
@@ -67,5 +81,6 @@ MODULES = (
     "method_feedback",
     "method_skills",
     "method_mcp",
+    "method_extra",
 )
 """Where methods are; in the order of the documentation."""

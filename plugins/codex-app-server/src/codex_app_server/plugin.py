@@ -1,14 +1,18 @@
-"""Offers the command `app-server`. Hookimpls only."""
+"""Offers the command `app-server`, the server in this process, and the names of its methods. Hookimpls only."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from codex_plugin_sdk import CommandSpec, ConfigSectionSpec, hookimpl
+from codex_plugin_sdk import AppMethodSpec, AppServerSpec, CommandSpec, ConfigSectionSpec, hookimpl
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
     import click
+
+    from codex_plugin_sdk import AppMethod, AppMethodSetup, AppServer, Invocation
 
 
 @hookimpl
@@ -23,6 +27,33 @@ def codex_config_sections() -> Iterable[ConfigSectionSpec]:
     from .section import AppServerSection
 
     yield ConfigSectionSpec(name="app_server", section=AppServerSection)
+
+
+@hookimpl
+def codex_app_servers() -> Iterable[AppServerSpec]:
+    """The server for frontends in this process."""
+    yield AppServerSpec(name="app-server", factory=_server)
+
+
+@hookimpl
+def codex_app_methods() -> Iterable[AppMethodSpec]:
+    """What the server has itself, so that nobody else takes these names."""
+    from .names import NAMES
+
+    for name in NAMES:
+        yield AppMethodSpec(name=name, factory=_own)
+
+
+def _server(invocation: Invocation) -> AbstractAsyncContextManager[AppServer]:
+    from .inprocess import app_server
+
+    return app_server(invocation)
+
+
+def _own(setup: AppMethodSetup) -> AppMethod:
+    from codex_plugin_sdk import PluginError
+
+    raise PluginError("the server carries out its own methods itself", plugin="app-server")
 
 
 def _command() -> click.Command:

@@ -73,7 +73,13 @@ class Questions:
     async def _put(self, question: _Question, client: Client) -> None:
         request = question.request
         method, params, read = question_of(
-            self._thread_id, question.turn_id, request, question.at_ms, self._cwd(), item=self._item(request.call_id)
+            self._thread_id,
+            question.turn_id,
+            request,
+            question.at_ms,
+            self._cwd(),
+            item=self._item(request.call_id),
+            details=client.approval_details,
         )
         with question.asking(client):
             try:

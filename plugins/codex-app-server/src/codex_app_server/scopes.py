@@ -37,6 +37,7 @@ def _member(name: str) -> Callable[[Mapping[str, Any]], str]:
 GLOBAL = Scope("global")
 SHARED_READ = Scope("global", shared=True)
 THREAD = Scope("thread", _member("threadId"))
+THREAD_SHARED = Scope("thread", _member("threadId"), shared=True)
 THREAD_PATH = Scope("thread-path", _member("path"))
 COMMAND = Scope("command-exec", _member("processId"))
 PROCESS = Scope("process", _member("processHandle"))

@@ -14,7 +14,7 @@ from .accept import require_files
 from .client import Client
 from .faults import log, told
 from .loaded import LoadedThread
-from .methods import METHODS, Method, load_all
+from .methods import EXTRA, METHODS, Method, load_all
 from .scopes import Ticket, Turnstiles
 from .shapes import check
 from .unserved import not_served
@@ -22,6 +22,8 @@ from .wire import OVERLOADED, Answer, Incoming, Refused, Request, RpcError, deco
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
+
+    from .extensions import Extensions
 
 MAX_OPEN_REQUESTS = 1024
 """Of one client; more are refused with `OVERLOADED`."""
@@ -54,6 +56,7 @@ class Server:
         self.over = anyio.Event()
         """Set when the server ends: what runs beside the requests goes, too."""
         self._tasks: TaskGroup | None = None
+        self._extensions: Extensions | None = None
 
     # -- clients ---------------------------------------------------------------------------------
 
@@ -127,7 +130,7 @@ class Server:
     def _admitted(self, client: Client, request: Request, load: _Load, size: int) -> Method | None:
         """The method, with params that fit; else the request is refused, and None."""
         try:
-            method = METHODS.get(request.method)
+            method = METHODS.get(request.method) or EXTRA.get(request.method) or self._extension(request.method)
             if method is None:
                 if (unserved := not_served(request.method)) is not None:
                     raise unserved if client.initialized else RpcError("Not initialized")
@@ -146,6 +149,13 @@ class Server:
             client.refuse(request.id, error)
             return None
         return method
+
+    def _extension(self, name: str) -> Method | None:
+        if self._extensions is None:
+            from .extensions import Extensions
+
+            self._extensions = Extensions(self)
+        return self._extensions.find(name)
 
     async def _carry_out(self, client: Client, request: Request, method: Method, ticket: Ticket) -> None:
         answered = False

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from codex_plugin_sdk import Value, value
+from codex_plugin_sdk import ProtocolError, Value, value
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """More than this in one message is refused unread."""
@@ -25,12 +25,11 @@ OVERLOADED = -32001
 Id = str | int
 
 
-class RpcError(Exception):
+class RpcError(ProtocolError):
     """What a request is answered with when it cannot be carried out."""
 
     def __init__(self, message: str, code: int = INVALID_REQUEST, data: object = None) -> None:
-        super().__init__(message)
-        self.message, self.code, self.data = message, code, data
+        super().__init__(message, code=code, data=data)
 
     def as_dict(self) -> dict[str, Any]:
         """The member `error` of an answer."""

@@ -60,8 +60,13 @@ def load_keys(
                 found[name] = Key(name=name, types=tuple(types.split(" or ")), default=default, meaning=meaning)
     for plugin, spec in sections:
         if tops is None or spec.name in tops:
-            found.update((key.name, key) for key in section_keys(plugin, spec))
+            found.update((key.name, _precise(key, found.get(key.name))) for key in section_keys(plugin, spec))
     return found
+
+
+def _precise(key: Key, listed: Key | None) -> Key:
+    """A plugin's key with the types of `keys.txt`, if it is there: they name the words that may be chosen."""
+    return key if listed is None else key.replace(types=listed.types)
 
 
 def _top(line: str) -> str:

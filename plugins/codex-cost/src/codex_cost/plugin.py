@@ -1,16 +1,16 @@
-"""Offers the commands `cost` and `budget`, their configuration tables, and the guard of budgets. Hookimpls only."""
+"""Offers the commands `cost` and `budget`, their tables, the guard of budgets, and `cost/read`. Hookimpls only."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from codex_plugin_sdk import CommandSpec, ConfigSectionSpec, TurnGuardSpec, hookimpl
+from codex_plugin_sdk import AppMethodSpec, CommandSpec, ConfigSectionSpec, TurnGuardSpec, hookimpl
 
 if TYPE_CHECKING:
     import click
 
-    from codex_plugin_sdk import GuardSetup, TurnGuard
+    from codex_plugin_sdk import AppMethod, AppMethodSetup, GuardSetup, TurnGuard
 
 
 @hookimpl
@@ -33,6 +33,18 @@ def codex_config_sections() -> Iterable[ConfigSectionSpec]:
 def codex_turn_guards() -> Iterable[TurnGuardSpec]:
     """The guard `budget`."""
     yield TurnGuardSpec(name="budget", factory=_guard)
+
+
+@hookimpl
+def codex_app_methods() -> Iterable[AppMethodSpec]:
+    """What a thread has cost, for clients of the app server."""
+    yield AppMethodSpec(name="cost/read", help="What a thread has cost, and what its budget has left", factory=_read)
+
+
+def _read(setup: AppMethodSetup) -> AppMethod:
+    from .app_methods import read_cost
+
+    return read_cost(setup)
 
 
 def _guard(setup: GuardSetup) -> TurnGuard | None:

@@ -77,22 +77,22 @@ class Pricing:
         if self._book.is_own(spending.model):
             own = self._book.rates(spending)
             return None if own is None else (own, True)
-        edition = f"{_edition()} {day} "
-        key = edition + orjson.dumps([spending.provider, spending.model, spending.service_tier]).decode()
+        known = f"{edition()} {day} "
+        key = known + orjson.dumps([spending.provider, spending.model, spending.service_tier]).decode()
         kept = self._ledger.price(key)
         if kept is not None:
-            return _read(kept), True
+            return read_rates(kept), True
         with localcontext(EXACT):
             rates = self._book.rates(spending)
         if rates is None:
             return None
         lasts = self._book.lasts(spending)
         if lasts:
-            self._ledger.keep_price(key, _written(rates), edition=edition)
+            self._ledger.keep_price(key, written_rates(rates), edition=known)
         return rates, lasts
 
 
-def _edition() -> str:
+def edition() -> str:
     """Which table is installed, without reading it."""
     from importlib.util import find_spec
 
@@ -106,7 +106,8 @@ def _edition() -> str:
 _PRICES = ("input", "cached", "written", "output", "reasoning")
 
 
-def _written(rates: Rates) -> str:
+def written_rates(rates: Rates) -> str:
+    """Rates as a text."""
     body: dict[str, Any] = {"source": rates.source, "request": str(rates.request)}
     for name in _PRICES:
         price: Price | None = getattr(rates, name)
@@ -115,7 +116,8 @@ def _written(rates: Rates) -> str:
     return orjson.dumps(body).decode()
 
 
-def _read(text: str) -> Rates:
+def read_rates(text: str) -> Rates:
+    """What `written_rates` wrote."""
     body = orjson.loads(text)
     prices = {
         name: Price(Decimal(body[name][0]), tuple((start, Decimal(step)) for start, step in body[name][1]))

@@ -24,6 +24,7 @@ from codex_plugin_sdk import is_uuid, uuid7_unix_ms
 
 from .spending import Spending, Tokens, read_tokens
 
+_TAIL_BYTES = 64
 LONGEST_LINE_BYTES = 4 << 20
 """Longer lines are passed over, so that memory is bounded. Lines about tokens have a few hundred bytes."""
 
@@ -79,6 +80,42 @@ def _lines(file: IO[bytes], troubles: Troubles) -> Iterator[bytes]:
             troubles.broken_lines += 1
         while line and not line.endswith(b"\n"):
             line = file.readline(LONGEST_LINE_BYTES)
+
+
+class Follower:
+    """A rollout that is read on from where it was read to. One task or thread at a time."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self.troubles = Troubles()
+        self._reader = _Reader(self.troubles, with_tools=False)
+        self._file, self._at, self._tail = (0, 0), 0, b""
+
+    def more(self) -> tuple[bool, list[Spending]]:
+        """The requests of the lines that are new, and whether they are all there are, because it is the first time or
+        what was read is no longer there: turns were taken back. Raises `OSError`."""
+        fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with open(fd, "rb", buffering=1 << 16) as file:
+            found = os.fstat(fd)
+            file.seek(self._at - len(self._tail))
+            if (found.st_dev, found.st_ino) != self._file or file.read(len(self._tail)) != self._tail:
+                self._begin_anew()
+                self._file = (found.st_dev, found.st_ino)
+                file.seek(0)
+            fresh = not self._at
+            return fresh, list(self._rest(file))
+
+    def _rest(self, file: IO[bytes]) -> Iterator[Spending]:
+        for line in _lines(file, self.troubles):
+            if not line.endswith(b"\n"):
+                return  # it is being written
+            self._at, self._tail = file.tell(), line[-_TAIL_BYTES:]
+            spending = self._reader.take(line)
+            if spending is not None:
+                yield spending
 
 
 class _Reader:

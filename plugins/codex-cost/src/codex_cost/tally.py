@@ -50,6 +50,14 @@ class Sum:
         else:
             self.cost_usd += cost_usd
 
+    def include(self, other: Sum) -> None:
+        """Count all that another sum counts."""
+        self.requests += other.requests
+        self._input, self._cached, self._written, self._output, self._reasoning = self.tokens.plus(other.tokens)
+        self.cost_usd += other.cost_usd
+        self.unpriced_requests += other.unpriced_requests
+        self.unpriced_tokens += other.unpriced_tokens
+
     @property
     def tokens(self) -> Tokens:
         """The tokens of all requests."""

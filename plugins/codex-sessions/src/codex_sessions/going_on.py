@@ -15,6 +15,7 @@ from codex_plugin_sdk.lineage import is_subagent
 
 from .home import Home
 from .listing import row
+from .root_options import ON_ROOT, all_options, with_root_options
 from .show import head_rows, turn_rows
 from .transcript import Transcript
 from .wording import one_line
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from codex_plugin_sdk import Invocation
 
 _TURNS, _SESSIONS = 3, 10
-_OWN = ("words", "last", "all_folders", "include_non_interactive")
+_OWN = ("words", "last", "all_folders", "include_non_interactive", *ON_ROOT)
+_NOT_THERE = ("json", "output_last_message", "output_schema", "turn", "before_compaction")
+"""What the terminal UI does not do: asked for it, `codex exec` goes on."""
 
 
 def go_on(ctx: click.Context, verb: str) -> int:
@@ -32,6 +35,9 @@ def go_on(ctx: click.Context, verb: str) -> int:
     invocation: Invocation = ctx.obj
     given = ctx.params
     session, prompt = _named(given)
+    if prompt is None and (ui := _terminal_ui(ctx)) is not None:
+        return _begin(ctx, ui, verb, session)
+    ctx.obj = invocation = with_root_options(invocation, given)
     if given.get("remote") or invocation.flags.get("remote"):  # the sessions are that server's
         if session is None and not given["last"]:
             raise click.UsageError(f"{verb} wants a session id, or --last")
@@ -106,6 +112,35 @@ def _show_tail(home: Home, found: ThreadSummary) -> int:
             click.echo(line)
     click.echo(f'\ngo on with: codex exec resume {found.thread_id} "what to do"', err=True)
     return 0
+
+
+# -- the terminal UI -------------------------------------------------------------------------------------
+
+
+def _terminal_ui(ctx: click.Context) -> click.Command | None:
+    """The command, where there is somebody to use it and nothing that it cannot do."""
+    offer = ctx.obj.plugins.commands().get("tui")
+    attended = _is_terminal() and sys.stdout is not None and not sys.stdout.closed and sys.stdout.isatty()
+    if offer is None or not attended or any(ctx.params.get(name) for name in _NOT_THERE):
+        return None
+    return cast("click.Command", offer.spec.load())
+
+
+def _begin(ctx: click.Context, ui: click.Command, verb: str, session: str | None) -> int:
+    """Go on in the terminal UI: with this session, the newest one, or the one that the user picks."""
+    given, invocation = ctx.params, all_options(ctx.obj, ctx.params)
+    everywhere = ["--all"] if given["all_folders"] else []
+    if invocation.flags.get("remote"):  # the sessions are that server's
+        which = (
+            [f"--{verb}-picker", *(["--last"] if given["last"] else [])] if session is None else [f"--{verb}", session]
+        )
+    elif session is None and not given["last"]:
+        which = [f"--{verb}-picker"]
+    else:
+        home = Home(invocation, given["cwd"])
+        found = home.require(session) if session is not None else _newest(home, everywhere=given["all_folders"])
+        which = [f"--{verb}", found.thread_id]
+    return cast("int", ui.main(args=[*which, *everywhere], prog_name="codex", obj=invocation, standalone_mode=False))
 
 
 # -- codex exec --------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ def codex_commands() -> Iterable[CommandSpec]:
     """One group, and the commands that Codex has at the top."""
     yield CommandSpec(name="sessions", help="List, show, search, export and tidy recorded sessions", load=_sessions)
     yield CommandSpec(name="resume", help="Go on with a recorded session", load=_resume, remote=True)
-    yield CommandSpec(name="fork", help="Begin a session with what was said in another one", load=_fork)
+    yield CommandSpec(name="fork", help="Begin a session with what was said in another one", load=_fork, remote=True)
     yield CommandSpec(name="archive", help="Put a recorded session aside", load=_archive)
     yield CommandSpec(name="unarchive", help="Put an archived session back", load=_unarchive)
     yield CommandSpec(name="delete", help="Delete a recorded session for good", load=_delete)

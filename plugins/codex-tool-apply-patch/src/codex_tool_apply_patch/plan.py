@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from codex_plugin_sdk import FileChange, FileEdit, Value, value
+from codex_plugin_sdk import FileChange, FileEdit, Value, field, value
 
 from .apply import resolve, updated
 from .diff import unified_diff
@@ -18,10 +18,12 @@ Read = Callable[[str], str]
 
 @value
 class Change(Value):
-    """What one hunk comes to: the edit, as the kernel wants it, and what the user is shown of it."""
+    """What one hunk comes to: the edit, as the kernel wants it, and what the user is shown of it. `before` is the text
+    of a file that is updated."""
 
     edit: FileEdit
     shown: FileChange
+    before: str = field(default="", repr=False)
 
 
 def plan(patch: Patch, cwd: str, read: Read) -> tuple[Change, ...]:
@@ -104,7 +106,32 @@ def _plan_update(hunk: UpdateFile, path: str, cwd: str, read: Read) -> Change:
             unified_diff=unified_diff(document, edits),
             move_path=None if hunk.move_to is None else target,
         ),
+        before=text,
     )
+
+
+def kept(
+    hunks: Sequence[Hunk], changes: Sequence[Change], done: Sequence[FileEdit]
+) -> tuple[tuple[Hunk, FileChange], ...]:
+    """The hunks of which something was written, each with what is to be shown of it now; `changes` are what the hunks
+    came to, `done` what was made of them."""
+    made = {edit.path: edit for edit in done}
+    return tuple(
+        (hunk, _shown(change, made[change.edit.path]))
+        for hunk, change in zip(hunks, changes, strict=True)
+        if change.edit.path in made
+    )
+
+
+def _shown(change: Change, edit: FileEdit) -> FileChange:
+    if edit.content is None or edit == change.edit:
+        return change.shown
+    text = edit.content.decode(errors="replace")
+    if change.shown.kind == "add":
+        return change.shown.replace(content=text)
+    from codex_plugin_sdk.unified import between, write
+
+    return change.shown.replace(unified_diff=write(between(change.before, text)))
 
 
 def _deleted(path: str, read: Read) -> str:

@@ -21,7 +21,7 @@ from .apply import resolve, summary
 from .definition import DEFINITION
 from .hunks import InvalidPatch, Patch, PatchError
 from .parser import parse
-from .plan import Change, plan
+from .plan import Change, kept, plan
 from .reading import read_text
 
 if TYPE_CHECKING:
@@ -114,13 +114,19 @@ async def _write(call_id: str, patch: Patch, changes: tuple[Change, ...], ctx: T
     await ctx.item_started(item)
     written = summary(patch.hunks)
     try:
-        await ctx.edit_files([change.edit for change in changes], summary=written.partition("\n")[2].rstrip("\n"))
+        done = await ctx.edit_files(
+            [change.edit for change in changes], summary=written.partition("\n")[2].rstrip("\n")
+        )
     except PolicyDenied as error:
         await ctx.item_completed(item.replace(status=ItemStatus.DECLINED, stderr=f"{error}\n"))
         raise
     except ToolFailed as error:
         await ctx.item_completed(item.replace(status=ItemStatus.FAILED, stderr=f"{error}\n"))
         return ToolOutput(output=_report(1, began, f"{error}\n"), success=False)
+    if list(done) != [change.edit for change in changes]:  # who approved it has left out or changed some of it
+        pairs = kept(patch.hunks, changes, done)
+        written = summary(hunk for hunk, _ in pairs)
+        item = item.replace(changes=tuple(sorted((shown for _, shown in pairs), key=lambda change: change.path)))
     await ctx.item_completed(item.replace(status=ItemStatus.COMPLETED, stdout=written))
     return ToolOutput(output=_report(0, began, written))
 

@@ -75,7 +75,7 @@ def _trust(
             raise UserError(f"{broken[0]} cannot be understood: {broken[1]}", hint="mend it", exit_code=ExitCode.CONFIG)
         if not given["yes"] and not _agreed(project):
             return ExitCode.FAILED
-        _agree(store, config, project, verdict)
+        agree(store, config, project, verdict)
         found |= {"trustLevel": TRUSTED, "state": "trusted"}
     if given["as_json"]:
         _print_json(found)
@@ -94,7 +94,7 @@ def _agreed(project: Project) -> bool:
     return click.confirm("Trust this project, as it is now?", default=False)
 
 
-def _agree(store: TrustStore, config: Config, project: Project, verdict: Verdict) -> None:
+def agree(store: TrustStore, config: Config, project: Project, verdict: Verdict) -> None:
     """Pin what was shown, then let the level say so: never the other way round."""
     kept = {path: sha for path, sha in verdict.pinned.items() if os.path.lexists(os.path.join(project.real, path))}
     files = {**kept, **{name: entry.sha for name, entry in verdict.entries.items()}}
@@ -104,10 +104,16 @@ def _agree(store: TrustStore, config: Config, project: Project, verdict: Verdict
         set_trust_levels(config.codex_home, {**levels, project.real: TRUSTED})
 
 
-def _revoke(store: TrustStore, config: Config, project: Project, *, as_json: bool) -> int:
+def revoke(store: TrustStore, config: Config, project: Project) -> bool:
+    """Take it back; whether it was ever agreed to."""
     known = store.forget(project.real)
     names = [name for name, level in spellings(project, config.data).items() if level != UNTRUSTED]
     set_trust_levels(config.codex_home, dict.fromkeys((*names, project.real), UNTRUSTED))
+    return known
+
+
+def _revoke(store: TrustStore, config: Config, project: Project, *, as_json: bool) -> int:
+    known = revoke(store, config, project)
     if as_json:
         _print_json({"root": project.real, "trustLevel": UNTRUSTED, "pinRemoved": known})
     else:

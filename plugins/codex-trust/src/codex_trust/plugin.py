@@ -1,16 +1,17 @@
-"""Offers the configuration source `trust` and the command of the same name. Hookimpls only."""
+"""Offers the configuration source `trust`, the command of the same name and methods of the app server. Hookimpls
+only."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from codex_plugin_sdk import CommandSpec, ConfigSourceSpec, hookimpl
+from codex_plugin_sdk import AppMethodSpec, CommandSpec, ConfigSourceSpec, hookimpl
 
 if TYPE_CHECKING:
     import click
 
-    from codex_plugin_sdk import ConfigSource
+    from codex_plugin_sdk import AppMethod, AppMethodSetup, ConfigSource
 
 
 @hookimpl
@@ -23,6 +24,25 @@ def codex_config_sources() -> Iterable[ConfigSourceSpec]:
 def codex_commands() -> Iterable[CommandSpec]:
     """One command."""
     yield CommandSpec(name="trust", help="Show what a project would have the agent do, and allow it", load=_command)
+
+
+@hookimpl
+def codex_app_methods() -> Iterable[AppMethodSpec]:
+    """What `codex trust` does, for frontends."""
+    yield AppMethodSpec(name="trust/show", help="What a project would have the agent do", factory=_show)
+    yield AppMethodSpec(name="trust/set", help="Trust a project as it was shown, or no more", factory=_set)
+
+
+def _show(setup: AppMethodSetup) -> AppMethod:
+    from .app_methods import show
+
+    return show(setup)
+
+
+def _set(setup: AppMethodSetup) -> AppMethod:
+    from .app_methods import agree_or_revoke
+
+    return agree_or_revoke(setup)
 
 
 def _source() -> ConfigSource:

@@ -1,16 +1,17 @@
-"""Offers the turn guard `undo`, the commands `undo`, `redo`, `quarantine`, and the table `[undo]`. Hookimpls only."""
+"""Offers the turn guard `undo`, the commands `undo`, `redo`, `quarantine`, methods of the app server, and the table
+`[undo]`. Hookimpls only."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from codex_plugin_sdk import CommandSpec, ConfigSectionSpec, TurnGuardSpec, hookimpl
+from codex_plugin_sdk import AppMethodSpec, CommandSpec, ConfigSectionSpec, TurnGuardSpec, hookimpl
 
 if TYPE_CHECKING:
     import click
 
-    from codex_plugin_sdk import GuardSetup, TurnGuard
+    from codex_plugin_sdk import AppMethod, AppMethodSetup, GuardSetup, TurnGuard
 
 
 @hookimpl
@@ -28,6 +29,16 @@ def codex_commands() -> Iterable[CommandSpec]:
 
 
 @hookimpl
+def codex_app_methods() -> Iterable[AppMethodSpec]:
+    """The same for clients of the app server."""
+    yield AppMethodSpec(name="undo/preview", help="What taking back turns would do to files", factory=_preview)
+    yield AppMethodSpec(
+        name="undo/apply", help="Take back turns: files, and the conversation", factory=_apply, writes=True
+    )
+    yield AppMethodSpec(name="undo/redo", help="Bring back what undo took back", factory=_bring_back, writes=True)
+
+
+@hookimpl
 def codex_config_sections() -> Iterable[ConfigSectionSpec]:
     """The table `[undo]`: what is kept, and how much."""
     from .section import UndoSection
@@ -42,6 +53,24 @@ def _guard(setup: GuardSetup) -> TurnGuard | None:
     from .guard import make_guard
 
     return make_guard(setup)
+
+
+def _preview(setup: AppMethodSetup) -> AppMethod:
+    from .app_methods import preview
+
+    return preview(setup)
+
+
+def _apply(setup: AppMethodSetup) -> AppMethod:
+    from .app_methods import apply
+
+    return apply(setup)
+
+
+def _bring_back(setup: AppMethodSetup) -> AppMethod:
+    from .app_methods import redo
+
+    return redo(setup)
 
 
 def _undo() -> click.Command:

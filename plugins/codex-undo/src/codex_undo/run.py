@@ -36,7 +36,7 @@ def undo_files(invocation: Invocation, given: Mapping[str, Any]) -> int:
     cwd = _cwd(invocation)
     config = _config(invocation, cwd)
     talk = Conversation(invocation, config)
-    with closing(_journal(config)) as journal, _undoing(journal, config) as undoing:
+    with closing(_journal(config)) as journal, undoing_of(journal, config) as undoing:
         thread = _thread(undoing, talk, given, cwd, "turn")
         undoing.settle(thread)
         entries, turn = _wanted(undoing, talk, thread, given)
@@ -67,7 +67,7 @@ def redo_files(invocation: Invocation, given: Mapping[str, Any]) -> int:
     """`codex redo`; as `undo_files`."""
     cwd = _cwd(invocation)
     config = _config(invocation, cwd)
-    with closing(_journal(config)) as journal, _undoing(journal, config) as undoing:
+    with closing(_journal(config)) as journal, undoing_of(journal, config) as undoing:
         thread = _thread(undoing, Conversation(invocation, config), given, cwd, "undo")
         undoing.settle(thread)
         outcome = undoing.redo(thread, dry=given["dry_run"], partial=given["partial"])
@@ -92,7 +92,8 @@ def _journal(config: Config) -> Journal:
     return journal
 
 
-def _undoing(journal: Journal, config: Config) -> Undoing:
+def undoing_of(journal: Journal, config: Config) -> Undoing:
+    """What undoes with a journal, as a configuration has it; to be entered."""
     home = os.fsencode(os.path.realpath(config.codex_home))
     return Undoing(journal, limits_of(section_of(config.data)), frozenset({home, os.path.join(home, b"kernel")}))
 

@@ -90,6 +90,12 @@ class Undoing:
         for entry in entries:
             recover(self._journal, entry, self._limits, self._hidden)
 
+    def require_complete(self, thread: str) -> None:
+        """Raise `StoreError` where something that was cut off would have to be completed first, and somebody who runs
+        the thread keeps us from that."""
+        if self._journal.entries("family = ? and state = 'open' and kind = 'turn'", thread):
+            self.settle(thread)
+
     def last(self, thread: str) -> list[Entry]:
         """The last turn of the thread that is not undone, with what agents below it did meanwhile. Raises
         `UserError`."""
