@@ -1,0 +1,1 @@
+"""The line-based UI: for dumb terminals and screen readers."""

@@ -1,0 +1,1 @@
+"""The textual application. Nothing outside of this package imports textual."""

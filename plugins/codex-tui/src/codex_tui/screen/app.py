@@ -1,0 +1,454 @@
+"""The textual application: a region below the terminal's scrollback, or the whole screen.
+
+It draws at most `FRAMES_PER_S` times a second, however much streams, and not at all while nothing happens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Coroutine, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+from textual import events, on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from codex_plugin_sdk import CodexError
+
+from ..commands.line import load_completions
+from ..history import History
+from ..notify import Notifier, TerminalTitle
+from ..render import RenderCache, Theme, joins, render_cell
+from ..session.controller import Draft, Session
+from .actions import Actions
+from .asking import Dialogs
+from .composer import Composer
+from .dialog import Dialog
+from .feed import Feed
+from .opening import header, open_session
+from .overlay import Overlay
+from .providers import providers
+from .put_ask import put_ask
+from .rows import Rows
+from .statusline import StatusLine
+from .terminal import TerminalApp
+from .themes import textual_theme
+from .transcript_view import TranscriptSource, TranscriptView
+from .ui import ScreenUi
+from .working import FRAME_S, queue_rows, working_rows
+
+if TYPE_CHECKING:
+    from ..link import Message
+    from ..options import Options
+    from ..session.asks import Ask
+    from .painter import Painter
+    from .restore import Terminal
+
+FRAMES_PER_S = 30
+LEAST_LIVE_ROWS = 3
+STOP_S = 1.5
+"""How long a turn gets to stop when the application has to end at once."""
+PLACEHOLDER = "Ask Codex to do anything"
+log = logging.getLogger("codex.tui")
+
+
+class CodexApp(TerminalApp[None]):
+    """`session` is opened once the screen is there. `return_code` is the exit code."""
+
+    CSS = """
+    Screen { layout: vertical; background: transparent; }
+    #bottom { height: auto; max-height: 100%; }
+    #status { height: 1; }
+    TranscriptView { height: 1fr; }
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        options: Options,
+        *,
+        terminal: Terminal | None = None,
+        painter: Painter | None = None,
+    ) -> None:
+        super().__init__(terminal=terminal, painter=painter, full_screen=not options.inline)
+        self.session, self.options = session, options
+        self.keymap = options.keymap
+        self.colours: Theme = options.theme
+        self.dialogs = Dialogs(self)
+        self.commands = ScreenUi(self, options.invocation)
+        self.act = Actions(self)
+        self.cache = RenderCache()
+        self.feed = Feed(session.transcript, self.print_above, options.theme, self.cache)
+        self.source = TranscriptSource(session.transcript, render_cell, options.theme, joins=joins)
+        self.history = _history(options)
+        self.notifier = Notifier(options.section, options.environ, self.write_control, lambda: self.app_focus)
+        self.hint = ""
+        """What a key would do now, in the status line."""
+        self.hung_up_by = 0
+        self.failure: CodexError | None = None
+        """Why the session could not begin."""
+        home = options.environ.get("HOME", "")
+        self._status_line = StatusLine(options.section.status_line, home)
+        self._title = TerminalTitle(options.section.terminal_title, options.environ, self.write_control)
+        self._view: TranscriptView | None = None if options.inline else TranscriptView(self.source)
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._asking: dict[object, asyncio.Task[Any]] = {}
+        self._draw_timer: Any = None
+        self._clock: Any = None
+        session.on_change = session.transcript.on_change = self.draw_soon
+        session.on_ask = self._asks_changed
+        session.on_restore = self._restore
+        session.on_opened = self._opened
+        session.on_message = self._told
+        session.on_turn_end = self._turn_ended
+
+    # -- building --------------------------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        """What changes, what goes on and waits, where the user writes, the status."""
+        section = self.options.section
+        if self._view is None:
+            yield Rows(id="live")
+        else:
+            yield self._view
+        yield Rows(id="between")
+        with Vertical(id="bottom"):
+            yield Composer(
+                history=self.history,
+                providers=providers(self),
+                placeholder=PLACEHOLDER,
+                vim=section.vim_mode_default,
+                id="composer",
+            )
+        yield Rows(id="status")
+
+    @property
+    def composer(self) -> Composer:
+        """Where the user writes."""
+        return self.screen_stack[0].query_one(Composer)
+
+    def on_mount(self) -> None:
+        """Everything is there: begin."""
+        self.use_theme(self.colours)
+        self.composer.focus()
+        self._draw()
+        self.go(self.session.listen())
+        self.go(open_session(self))
+
+    def use_theme(self, theme: Theme) -> None:
+        """Draw with these colours from now on; what is in the scrollback stays as it is."""
+        self.colours = self.feed.theme = self.source.theme = theme
+        made = textual_theme(theme, inline=self.options.inline)
+        self.register_theme(made)
+        self.theme = made.name
+        self.cache.forget()
+        self.draw_soon()
+
+    # -- tasks -----------------------------------------------------------------------------------
+
+    def go(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Do something beside the rest. An error that is meant for the user becomes a notice; another one ends the
+        application, as an error in a widget does."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, CodexError):
+            self.session.notice("error", error.message, error.hint)
+        elif error is not None:
+            self._handle_exception(error)  # type: ignore[arg-type]
+
+    async def run_async(self, **given: Any) -> Any:
+        """Run; afterwards what still goes on is brought to its end, while the terminal is the user's again."""
+        try:
+            return await super().run_async(**given)
+        finally:
+            try:
+                await self._finish()
+            finally:
+                for task in tuple(self._tasks):
+                    task.cancel()
+                await asyncio.gather(*self._tasks, return_exceptions=True)
+                self.notifier.close()
+
+    async def _finish(self) -> None:
+        """A turn that still runs: it is finished where that is wanted, else stopped."""
+        session = self.session
+        if session.thread_id and session.busy and session.status.phase != "lost":
+            if not (self.hung_up_by and self.options.section.on_hangup == "finish"):
+                await asyncio.wait_for(session.interrupt(), STOP_S)
+            await session.until_quiet()
+
+    async def on_terminate(self, signum: int) -> None:
+        """See `TerminalApp`: `run_async` brings the turn to its end."""
+        self.hung_up_by = signum
+
+    # -- drawing ---------------------------------------------------------------------------------
+
+    def draw_soon(self) -> None:
+        """Something has changed."""
+        if self._draw_timer is None and self.is_running:
+            self._draw_timer = self.set_timer(1 / FRAMES_PER_S, self._draw_due)
+
+    def _draw_due(self) -> None:
+        self._draw_timer = None
+        self._draw()
+
+    def _draw(self) -> None:
+        width, height = self.size
+        if not width:
+            return
+        base = self.screen_stack[0]
+        if self._view is not None:
+            self._view.changed()
+        else:
+            self.feed.flush(width)
+        between = self._between(width)
+        if self._view is None:
+            taken = base.query_one("#bottom").outer_size.height + len(between) + 1
+            # what a question is about is shown with the question
+            asked = {ask.item_id for ask in self.session.asks} if self.dialogs.open is not None else ()
+            rows = self.feed.live_rows(width, max(LEAST_LIVE_ROWS, height - taken - 1), asked)
+            base.query_one("#live", Rows).show_rows(rows)
+        base.query_one("#between", Rows).show_rows(between)
+        self.refresh_status()
+        self._title.update(self.session.status, animate=False)
+        self._keep_time()
+
+    def _between(self, width: int) -> list[Text]:
+        section, keys = self.options.section, self.keymap.hint
+        rows = [Text("")] if self._view is None else []
+        rows += working_rows(
+            self.session.status,
+            self.colours,
+            width,
+            animate=section.animations,
+            hint=f"{keys('global', 'interrupt')} to interrupt" if self.session.busy else "",
+        )
+        rows += queue_rows(
+            self.session.queue, self.colours, width, hint=f"{keys('global', 'edit-queued')} edits the last one"
+        )
+        return rows
+
+    def refresh_status(self) -> None:
+        """Draw the last line anew."""
+        composer = self.composer
+        composer.busy = self.session.busy
+        hint = self.hint
+        if self.dialogs.held_back:
+            hint = "a question waits until you stop typing"
+        row = self._status_line.row(self.session.status, self.colours, self.size.width, mode=composer.mode, hint=hint)
+        self.screen_stack[0].query_one("#status", Rows).show_rows([row])
+
+    def _keep_time(self) -> None:
+        """While something runs, time passes on the screen; while nothing does, nobody wakes up."""
+        wanted = self.session.busy or self.session.status.phase not in ("idle", "lost")
+        if wanted and self._clock is None:
+            every_s = FRAME_S if self.options.section.animations else 1.0
+            self._clock = self.set_interval(every_s, self._tick)
+        elif not wanted and self._clock is not None:
+            self._clock.stop()
+            self._clock = None
+
+    def _tick(self) -> None:
+        base = self.screen_stack[0]
+        base.query_one("#between", Rows).show_rows(self._between(self.size.width))
+        self.refresh_status()
+        self._title.update(self.session.status, animate=self.options.section.animations)
+
+    def transcript_tail(self, width: int, count: int) -> Sequence[Text]:
+        """See `TerminalApp`."""
+        most = self.options.section.terminal_resize_reflow_max_rows
+        self.draw_soon()
+        return self.feed.last_rows(width, count if most is None else min(count, most))
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Another width, other rows."""
+        self.draw_soon()
+
+    # -- dialogs ---------------------------------------------------------------------------------
+
+    async def show_dialog(self, dialog: Dialog) -> None:
+        """Put a dialog where the composer is (see `Dialogs`)."""
+        self.composer.display = False
+        await self.screen_stack[0].query_one("#bottom").mount(dialog)
+        if dialog.can_focus:
+            dialog.focus()
+        self.draw_soon()
+
+    async def hide_dialog(self, dialog: Dialog) -> None:
+        """Take it away; the composer comes back unless another one has come."""
+        await dialog.remove()
+        if self.dialogs.open is None:
+            self.composer.display = True
+            self.composer.focus()
+        self.draw_soon()
+
+    @on(Dialog.Answered)
+    async def _answered(self, event: Dialog.Answered) -> None:
+        event.stop()
+        await self.dialogs.answered(event.dialog, event.result)
+
+    def _asks_changed(self) -> None:
+        """Questions have come, or were settled elsewhere."""
+        there = {ask.id for ask in self.session.asks}
+        for id in self._asking.keys() - there:
+            self._asking.pop(id).cancel()
+        for ask in self.session.asks:
+            if ask.id not in self._asking:
+                self._asking[ask.id] = self.go(self._put(ask))
+                self.notifier.waiting(ask.title)
+
+    async def _put(self, ask: Ask) -> None:
+        try:
+            reply = await put_ask(
+                ask,
+                lambda make: self.dialogs.ask(make, wanted=False),
+                edit=self.act.edit_text,
+                open_url=self.act.open_url,
+            )
+        finally:
+            self._asking.pop(ask.id, None)
+        if reply is not None:
+            await self.session.reply(ask, reply)
+
+    # -- what the user writes --------------------------------------------------------------------
+
+    @on(Composer.Typed)
+    def _typed(self) -> None:
+        self.dialogs.key_pressed()
+        if self.hint:
+            self.hint = ""
+            self.refresh_status()
+
+    @on(Composer.Submitted)
+    def _submitted(self, event: Composer.Submitted) -> None:
+        mentions = tuple(
+            {"type": "skill" if one.kind == "skill" else "mention", "name": one.name, "path": one.path}
+            for one in event.mentions
+        )
+        self.go(self.act.send_line(Draft(text=event.text, images=event.images, mentions=mentions), queue=event.queue))
+
+    async def send(self, draft: Draft, *, queue: bool = False) -> None:
+        """Send input. What cannot be sent comes back into the composer."""
+        try:
+            await self.session.submit(draft, queue=queue)
+        except CodexError as error:
+            self.session.notice("error", error.message, error.hint)
+            self._restore([draft])
+
+    def _restore(self, drafts: Sequence[Draft]) -> None:
+        """Put what was not sent in front of what is being written."""
+        written = self.composer.text_to_send
+        texts = [draft.text for draft in drafts] + ([written] if written else [])
+        images = tuple(image for draft in drafts for image in draft.images) + self.composer.images
+        self.composer.set_text("\n\n".join(texts), images)
+
+    def _told(self, message: Message) -> None:
+        """Other commands may be there now."""
+        params = message["params"]
+        if message["method"] == "skills/changed" or (
+            message["method"] == "mcpServer/startupStatus/updated" and params.get("status") == "ready"
+        ):
+            self.go(load_completions(self.commands))
+
+    def _opened(self) -> None:
+        """A thread is open, and nothing of it shown yet."""
+        self.history.session_id = self.session.thread_id
+        self.session.transcript.add(header(self.session.status, self.options.environ.get("HOME", "")))
+        self.go(self.act.read_cost())
+
+    def _turn_ended(self, status: str) -> None:
+        self.notifier.turn_ended(self.act.last_answer() if status == "completed" else f"the turn was {status}")
+        self.go(self.act.read_cost())
+
+    @on(Composer.Notice)
+    def _composer_says(self, event: Composer.Notice) -> None:
+        self.session.notice("info", event.text, event.hint)
+
+    @on(Composer.ModeChanged)
+    def _mode_changed(self) -> None:
+        self.refresh_status()
+
+    @on(Composer.InterruptWanted)
+    async def _interrupt(self) -> None:
+        await self.session.interrupt()
+
+    @on(Composer.RewindWanted)
+    def _rewind(self) -> None:
+        self.go(self.act.rewind())
+
+    @on(Composer.QuitWanted)
+    def _quit_wanted(self, event: Composer.QuitWanted) -> None:
+        self.act.quit_pressed(sure=event.sure)
+
+    async def on_key(self, event: events.Key) -> None:
+        """Keys that nobody else has taken."""
+        action = self.keymap.action("global", event.key)
+        if action is not None and await self.act.key(action):
+            event.stop()
+            event.prevent_default()
+
+    def show_overlay(self, overlay: Overlay) -> None:
+        """Fill the screen with something, until the user has seen enough."""
+        if self.options.overlays:
+            self.enter_alternate()
+        self.push_screen(overlay, lambda _: self.leave_alternate())
+
+    def clear_screen(self) -> None:
+        """Begin with an empty screen; the scrollback stays."""
+        if self.options.inline:
+            self.print_above([Text("")] * max(0, self.size.height - 4))
+
+    @property
+    def transcript_view(self) -> TranscriptView | None:
+        """The transcript that fills the screen; None in inline mode."""
+        return self._view
+
+    def fail(self, error: CodexError) -> None:
+        """The session cannot begin: end, and say why."""
+        self.failure = error
+        self.exit(return_code=int(error.exit_code) or 1)
+
+    async def pick_session(self, title: str, *, all_folders: bool = False, verb: str = "resume") -> str | None:
+        """Let the user pick a recorded thread: its id."""
+        from .session_picker import SessionPicker
+
+        found: str | None = await self.dialogs.ask(
+            lambda: SessionPicker(
+                self.session.link,
+                self.options.cwd,
+                all_folders,
+                title=title,
+                verb=verb,
+                dense=self.options.section.session_picker_view == "dense",
+                theme=self.colours,
+                open_thread=self.session.thread_id,
+            )
+        )
+        return found
+
+    async def perform(self, action: str, argument: str = "") -> bool:
+        """What slash commands ask of a screen (see `commands.ui.Ui`)."""
+        return await self.act.perform(action, argument)
+
+    def leave(self, signum: int = 0) -> None:
+        """End: at the user's wish, or (`signum`) because of a signal."""
+        if signum:
+            super().leave(signum)
+        else:
+            self.exit()
+
+
+def _history(options: Options) -> History:
+    table = options.config.table("history")
+    path = os.path.join(options.config.codex_home, "history.jsonl")
+    most = table.get("max_bytes")
+    return History(path, persistence=str(table.get("persistence", "save-all")), max_bytes=most)

@@ -1,0 +1,36 @@
+"""The frame that is on the screen before anything else is loaded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from . import splash
+from .painter import Row
+
+if TYPE_CHECKING:
+    from codex_plugin_sdk import Invocation
+
+PLACEHOLDER = "Ask Codex to do anything"
+MARK = "\u203a "
+
+
+def show(invocation: Invocation, given: Mapping[str, Any]) -> splash.Splash:
+    """Draw where the user will write, and what is known of the status."""
+    flags = invocation.flags
+    cwd = os.path.abspath(os.path.expanduser(flags.get("cwd") or os.getcwd()))
+    home = invocation.environ.get("HOME", "")
+    if home and (cwd == home or cwd.startswith(home + os.sep)):
+        cwd = "~" + cwd[len(home) :]
+    known = " · ".join(text for text in (str(flags.get("model") or ""), cwd) if text)
+
+    def rows(columns: int) -> Sequence[Row]:
+        return [
+            splash.row("", columns),
+            splash.row(MARK + PLACEHOLDER, columns, "2"),
+            splash.row(f" {known}", columns, "2"),
+        ]
+
+    full = bool(given.get("alt_screen") or flags.get("alt_screen"))
+    return splash.begin(rows, cursor=(len(MARK), 1), full_screen=full)

@@ -1,0 +1,1 @@
+"""What is known of a thread: cells, status, questions. No terminal, no textual."""
