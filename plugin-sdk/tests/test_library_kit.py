@@ -27,6 +27,12 @@ class KeepsNames(InMemoryRolloutStore):
         self._free(thread_id).archived = True
 
 
+class SearchesTheNameOnly(InMemoryRolloutStore):
+    def browse(self, query):
+        page = super().browse(query)
+        return page.replace(threads=tuple(found for found in page.threads if query.search in found.name))
+
+
 class RevertsTooLittle(InMemoryRolloutStore):
     def revert(self, thread_id, before_turn):
         lines = list(self._free(thread_id).lines)
@@ -40,6 +46,7 @@ class RevertsTooLittle(InMemoryRolloutStore):
     [
         (Forgetful, "test_browsing_shows_every_thread_once_in_order", {"order": "created", "descending": True}),
         (KeepsNames, "test_deleted_thread_is_gone_with_its_name", {}),
+        (SearchesTheNameOnly, "test_search_looks_at_all_that_a_person_would_look_for", {}),
         (RevertsTooLittle, "test_reverted_thread_ends_before_the_turn", {}),
     ],
 )

@@ -128,7 +128,8 @@ def item_body(item: ThreadItem) -> dict[str, Any]:  # noqa: C901 - one flat case
             named = {} if item.client_id is None else {"client_id": item.client_id}
             return {"type": "UserMessage", "id": item.id, **named, "content": content}
         case AgentMessageItem():
-            return {"type": "AgentMessage", "id": item.id, "content": [{"type": "Text", "text": item.text}]}
+            phase = {} if item.phase is None else {"phase": item.phase}
+            return {"type": "AgentMessage", "id": item.id, "content": [{"type": "Text", "text": item.text}], **phase}
         case ReasoningItem():
             summary, raw = list(item.summary), list(item.raw_content)
             return {"type": "Reasoning", "id": item.id, "summary_text": summary, "raw_content": raw}

@@ -158,8 +158,8 @@ def _shown(event: ModelEvent) -> EventMsg | None:
             return ReasoningDelta(item_id=event.item_id, delta=event.delta, raw=event.raw)
         case ToolInputTextDelta():
             return ToolInputDelta(item_id=event.item_id, call_id=event.call_id, delta=event.delta)
-        case OutputItemStarted(item=Message(id=str(id))):
-            return ItemStarted(item=AgentMessageItem(id=id, text=""))
+        case OutputItemStarted(item=Message(id=str(id), phase=phase)):
+            return ItemStarted(item=AgentMessageItem(id=id, text="", phase=phase))
         case OutputItemStarted(item=Reasoning(id=str(id))):
             return ItemStarted(item=ReasoningItem(id=id))
         case ProviderNotice():

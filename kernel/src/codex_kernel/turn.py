@@ -342,7 +342,7 @@ class Turn:
         match item:
             case Message(role="assistant"):
                 self._last_message = item.text
-                return AgentMessageItem(id=item.id or new_item_id("msg"), text=item.text)
+                return AgentMessageItem(id=item.id or new_item_id("msg"), text=item.text, phase=item.phase)
             case Reasoning() if item.summary or item.content:
                 raw = tuple(part.get("text", "") for part in item.content or () if isinstance(part, dict))
                 return ReasoningItem(id=item.id or new_item_id("rs"), summary=item.summary, raw_content=raw)

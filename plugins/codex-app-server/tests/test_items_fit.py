@@ -51,7 +51,7 @@ ACTIONS = (
 RESULT = {"content": [{"type": "text", "text": "a"}], "isError": True, "structuredContent": {"a": 1}, "_meta": None}
 ITEMS = (
     UserMessageItem(id="1", content=SPOKEN),
-    AgentMessageItem(id="1", text="a"),
+    *(AgentMessageItem(id="1", text="a", phase=phase) for phase in (None, "commentary", "final_answer", "new word")),
     ReasoningItem(id="1", summary=("a",), raw_content=("b",)),
     ImageViewItem(id="1", path="/a.png"),
     ContextCompactionItem(id="1"),

@@ -105,7 +105,8 @@ async def test_list_filters_sorts_and_pages(host, app, fits):
     assert await ids(sortDirection="asc") == threads
     assert await ids(cwd=str(app.work / "beta")) == [threads[1]]
     assert await ids(cwd=[str(app.work / "beta"), str(app.work / "gamma")]) == [threads[2], threads[1]]
-    assert await ids(searchTerm="lph") == [threads[0]]
+    assert await ids(searchTerm="lph") == await ids(searchTerm="LPH") == [threads[0]]
+    assert await ids(searchTerm=f"{app.work.name}/BETA") == [threads[1]]
     assert await ids(sourceKinds=["exec"]) == []
     assert await ids(sourceKinds=["vscode"]) == threads[::-1]
     assert await ids(modelProviders=["other"]) == []

@@ -156,6 +156,25 @@ async def test_a_client_finds_its_own_names_for_a_thread_and_a_message_again(hos
     assert read["clientId"] == "mine-1"
 
 
+async def test_what_a_message_was_written_for_is_told_and_recorded(host, app):
+    texts = (say("looking", "m1").replace(extra={"phase": "commentary"}), say("seen", "m2"))
+    last = say("done", "m3").replace(extra={"phase": "final_answer"})
+    host.model.play(host.model.answer(*texts, call("exec_command", "c", cmd="true")), host.model.answer(last))
+    thread = await app.thread(sandbox="workspace-write")
+    await app.turn(thread, "go")
+    wanted = {"looking": "commentary", "seen": None, "done": "final_answer"}
+
+    def phases(items):
+        return {item["text"]: item["phase"] for item in items if item["type"] == "agentMessage"}
+
+    for method in ("item/started", "item/completed"):
+        told = [m["params"]["item"] for m in app.heard if m["method"] == method]
+        assert [item["phase"] for item in told if item["type"] == "agentMessage"] == list(wanted.values()), method
+    async with host.start() as other:
+        again = await other.call("thread/read", {"threadId": thread, "includeTurns": True})
+    assert phases(item for turn in again["thread"]["turns"] for item in turn["items"]) == wanted
+
+
 async def test_the_service_tier_can_be_changed_with_a_turn(host, app):
     host.script([say("a", "m1")], [say("b", "m2")])
     thread = await app.thread()

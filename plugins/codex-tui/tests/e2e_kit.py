@@ -28,7 +28,7 @@ from .terminal_kit import TerminalKit
 
 PROGRAM = str(Path(sys.executable).with_name("codex"))
 MODEL = "gpt-5.5"
-READY = "/help lists commands"
+READY = ">_ codex "
 """To be seen once a session is open."""
 LIMIT_S = 60.0
 _CONFIG = """{more}
@@ -155,7 +155,7 @@ class World:
 def composer(terminal: TerminalKit) -> str:
     """What stands where the user writes, from its mark on."""
     screen = terminal.screen()
-    marks = [place for place, row in enumerate(screen) if row.lstrip().startswith("›")]
+    marks = [place for place, row in enumerate(screen) if row.startswith(("› ", "! "))]
     return "\n".join(screen[marks[0] :]) if marks else ""
 
 

@@ -68,7 +68,7 @@ def test_single_hunks_are_taken_refused_and_edited_and_a_rewind_brings_back_file
         terminal.press("enter")
         terminal.until("What is to be taken back?")
         terminal.press("down", "enter")
-        terminal.until("taken back: both, 1 files")
+        terminal.until("back to before “write numbers out”")
         assert target.read_text() == LINES
         terminal.until(lambda it: "write numbers out" in composer(it))  # to be sent once more, or changed
         terminal.press("ctrl+u")
@@ -84,7 +84,7 @@ def test_single_hunks_are_taken_refused_and_edited_and_a_rewind_brings_back_file
         terminal.press("down", "enter")
         terminal.until("What is to be taken back?")
         terminal.press("enter")
-        terminal.until("taken back: conversation")
+        terminal.until("back to before “first words”")
         terminal.press("ctrl+u")
         tui.answers([say("hello again")])
         tui.enter(terminal, "from the start")

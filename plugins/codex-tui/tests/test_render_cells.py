@@ -117,7 +117,7 @@ def parse(text: str) -> int:
 End."""
 
 SAMPLES = {
-    "header": HeaderCell(key="h", title="Codex 0.1.0", rows=(("model", "gpt-5 high"), ("folder", "~/work/project"))),
+    "header": HeaderCell(key="h", title="Codex 0.1.0", rows=(("model", "gpt-5 high"), ("folder", "~/src/project"))),
     "user": UserCell(key="u", text="Please fix the\nparser, it is very slow with long lines of text", images=("/tmp/shot.png",), mentions=("src/a.py",)),
     "user-steered": UserCell(key="u", text="and the tests", steered=True),
     "agent": AgentCell(key="a", text=ANSWER, done=True),
@@ -162,7 +162,7 @@ SAMPLES = {
     "decision-no": DecisionCell(key="de", text="You declined rm -rf build", approved=False),
     "turn-end": TurnEndCell(key="e", status="completed", elapsed_s=72.2, tokens=12_345),
     "turn-interrupted": TurnEndCell(key="e", status="interrupted", elapsed_s=5),
-    "card": CardCell(key="ca", title="/status", rows=(("model", "gpt-5"), ("folder", "/home/somebody/a/rather/long/path/of/a/project")), text="More in **docs**."),
+    "card": CardCell(key="ca", title="/status", rows=(("model", "gpt-5"), ("folder", "/srv/code/a/rather/long/path/of/a/project")), text="More in **docs**."),
     "sub-agent": command("ls", "a\nb\n", status=COMPLETED, exit_code=0, sub_agent="019a"),
     "wide": UserCell(key="u", text="日本語のとても長い文章は途中で折り返されます。한국어 텍스트도 있습니다 👨‍👩‍👧 👍🏽 🇩🇪 ❤️ שלום עולם مرحبا بالعالم ü é"),
     "wide-table": AgentCell(key="a", text="| 名前 | 値 |\n|---|--:|\n| 日本 | 1 |\n| 👍🏽 ok | 22 |", done=True),

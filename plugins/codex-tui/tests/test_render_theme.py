@@ -1,10 +1,11 @@
 """Themes: readable, chosen as the terminal is, and the user's own with errors that say what is wrong."""
 
 import pytest
+from rich.color import Color
 from rich.style import Style
 
 from codex_plugin_sdk import ConfigError
-from codex_tui.render.theme import ROLES, background_of, contrast, load_theme, themes
+from codex_tui.render.theme import ROLES, background_of, load_theme, themes
 
 GROUNDS = {
     "dark": ("#000000", "#15181d", "#1e1e1e", "#282c34"),
@@ -12,6 +13,21 @@ GROUNDS = {
     "high-contrast": ("#000000",),
     "high-contrast light": ("#ffffff",),
 }
+
+
+def contrast(one, other):
+    """The contrast of two colours (any that rich can parse) by WCAG 2: 1 to 21."""
+    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(colour):
+    red, green, blue = (_linear(part / 255) for part in Color.parse(colour).get_truecolor())
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _linear(part):
+    return part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
 
 
 def theme_of(name):

@@ -83,7 +83,8 @@ class ThreadQuery(Value):
 
     `wanted` is asked for each thread with the members of its `session_meta` that stand before the long
     instructions (`cwd`, `source`, `originator`, `model_provider`, …), before more of it is read. `search` is a
-    part of the name or of the preview. Threads in which the user has said nothing are left out.
+    part of the name, of the first message, the folder or the git branch, in upper or lower case. Threads in which the
+    user has said nothing are left out.
     """
 
     order: Literal["created", "updated"] = "created"

@@ -44,6 +44,12 @@ class Message(Value):
         """All text parts, joined."""
         return "".join(part.text or "" for part in self.content)
 
+    @property
+    def phase(self) -> str | None:
+        """What the model wrote it for: `commentary` on its work, or its `final_answer`. None where it does not say."""
+        found = self.extra.get("phase")
+        return found if isinstance(found, str) else None
+
 
 @value
 class Reasoning(Value):

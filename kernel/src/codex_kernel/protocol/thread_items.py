@@ -30,10 +30,11 @@ class UserMessageItem(Value):
 
 @value
 class AgentMessageItem(Value):
-    """Text of the agent for the user."""
+    """Text of the agent for the user; `phase` as in `Message`."""
 
     id: str
     text: str
+    phase: str | None = None
 
 
 @value

@@ -62,7 +62,7 @@ def read_item(wire: Wire, detail: Wire) -> ThreadItem:
             content = tuple(map(read_input, wire.get("content") or ()))
             return UserMessageItem(id=id, content=content, client_id=wire.get("clientId"))
         case "agentMessage":
-            return AgentMessageItem(id=id, text=wire.get("text") or "")
+            return AgentMessageItem(id=id, text=wire.get("text") or "", phase=wire.get("phase"))
         case "reasoning":
             texts = tuple(wire.get("summary") or ())
             return ReasoningItem(id=id, summary=texts, raw_content=tuple(wire.get("content") or ()))

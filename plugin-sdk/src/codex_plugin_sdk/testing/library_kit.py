@@ -84,6 +84,22 @@ class RolloutLibraryConformance:
         assert ids(search="nothing of this") == []
         assert len(ids()) == 2
 
+    def test_search_looks_at_all_that_a_person_would_look_for(self, library: Any) -> None:
+        """In upper or lower case: name, folder, git branch, and the first message to its end."""
+        begin(library, cwd="/workspace/other", text="Something else")
+        wanted = new_thread_id()
+        meta = {**_meta(wanted, "/workspace/Parser"), "git": {"branch": "fix/Zebra"}}
+        said = {"type": "UserMessage", "id": "u", "content": [{"type": "text", "text": "Word " * 400 + "at its END"}]}
+        writer = library.create(wanted, uuid7_unix_ms(wanted))
+        item = {"type": "item_completed", "thread_id": wanted, "turn_id": "t", "item": said}
+        writer.append([line("session_meta", meta), line("event_msg", item)])
+        writer.close()
+        library.rename(wanted, "Given Name")
+        for search in ("Parser", "parser", "WORKSPACE/PARSER", "zebra", "its end", "its END", "given name"):
+            found = library.browse(ThreadQuery(search=search)).threads
+            assert [one.thread_id for one in found] == [wanted], search
+        assert library.browse(ThreadQuery(search="its end")).threads == library.browse(ThreadQuery(limit=1)).threads
+
     def test_archived_thread_is_listed_apart_until_it_comes_back(self, library: Any) -> None:
         """It can be read all the while."""
         thread_id = begin(library)

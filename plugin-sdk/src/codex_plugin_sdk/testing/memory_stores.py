@@ -9,6 +9,7 @@ import attrs
 import orjson
 
 from codex_plugin_sdk import MemoryNote, RolloutLine, StoreError, ThreadPage, ThreadQuery, ThreadSummary, UserError
+from codex_plugin_sdk.browsing import is_found
 
 
 @attrs.define
@@ -36,7 +37,7 @@ class Rollout:
             created_at_ms=self.created_at_ms,
             updated_at_ms=max([self.created_at_ms, *stamps]),
             cwd=str(meta.get("cwd", "")),
-            preview=self._preview(),
+            preview=self.first_message()[:200],
             model_provider=str(meta.get("model_provider", "")),
             source=str(meta.get("source", "")),
             name=name,
@@ -46,11 +47,12 @@ class Rollout:
             meta={key: found for key, found in meta.items() if key != "base_instructions"},
         )
 
-    def _preview(self) -> str:
+    def first_message(self) -> str:
+        """What the user said first, all of it."""
         for payload in self.payloads("event_msg"):
             item = payload.get("item")
             if isinstance(item, dict) and item.get("type") == "UserMessage":
-                return "".join(str(part.get("text", "")) for part in item["content"])[:200]
+                return "".join(str(part.get("text", "")) for part in item["content"])
         return ""
 
 
@@ -137,8 +139,8 @@ class InMemoryRolloutStore:
 
     def browse(self, query: ThreadQuery) -> ThreadPage:
         """A page; the cursor holds the key of a thread. Raises `UserError` for another one."""
-        found = [self._summary(rollout) for rollout in self.rollouts.values() if rollout.archived is query.archived]
-        fitting = [summary for summary in found if summary.preview and _fits(summary, query)]
+        found = [rollout for rollout in self.rollouts.values() if rollout.archived is query.archived]
+        fitting = [self._summary(rollout) for rollout in found if self._fits(rollout, query)]
         fitting.sort(key=lambda summary: _key(summary, query), reverse=query.descending)
         if query.cursor is not None:
             order, stamp, thread_id, inclusive = [*query.cursor.split(" "), "", "", ""][:4]
@@ -186,6 +188,11 @@ class InMemoryRolloutStore:
     def _summary(self, rollout: Rollout) -> ThreadSummary:
         return rollout.summary(self.names.get(rollout.thread_id, ""))
 
+    def _fits(self, rollout: Rollout, query: ThreadQuery) -> bool:
+        summary = self._summary(rollout).replace(preview=rollout.first_message())
+        wanted = query.wanted is None or query.wanted(summary.meta)
+        return bool(summary.preview) and wanted and is_found(query, summary)
+
     def _free(self, thread_id: str) -> Rollout:
         rollout = self._rollout(thread_id)
         if rollout.held:
@@ -200,11 +207,6 @@ class InMemoryRolloutStore:
 
 def _age(rollout: Rollout) -> tuple[int, str]:
     return rollout.created_at_ms, rollout.thread_id
-
-
-def _fits(summary: ThreadSummary, query: ThreadQuery) -> bool:
-    named = query.search in summary.preview or query.search in summary.name
-    return named and (query.wanted is None or query.wanted(summary.meta))
 
 
 def _key(summary: ThreadSummary, query: ThreadQuery) -> tuple[int, str]:

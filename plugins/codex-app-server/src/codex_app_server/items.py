@@ -44,6 +44,7 @@ _SOURCES = {
     "unified_exec_interaction": "unifiedExecInteraction",
     "user_shell": "userShell",
 }
+PHASES = ("commentary", "partial_answer", "final_answer")
 _ERROR_KINDS = {
     "ContextWindowExceeded": "contextWindowExceeded",
     "RateLimited": "usageLimitExceeded",
@@ -60,7 +61,7 @@ def wire_item(item: ThreadItem) -> dict[str, Any] | None:  # noqa: C901 - one fl
             content = [wire_input(entry) for entry in item.content]
             return {"type": "userMessage", "id": item.id, "clientId": item.client_id, "content": content}
         case AgentMessageItem():
-            return {"type": "agentMessage", "id": item.id, "text": item.text}
+            return {"type": "agentMessage", "id": item.id, "text": item.text, "phase": wire_phase(item.phase)}
         case ReasoningItem():
             return {
                 "type": "reasoning",
@@ -89,6 +90,11 @@ def wire_item(item: ThreadItem) -> dict[str, Any] | None:  # noqa: C901 - one fl
             return review_mode(item.id, item.tag, item.raw)
         case _:
             return None
+
+
+def wire_phase(found: object) -> str | None:
+    """What a message was written for, of the words that clients know."""
+    return found if isinstance(found, str) and found in PHASES else None
 
 
 def review_mode(id: str, tag: str, raw: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from .items import review_mode, shown_command, wire_mcp_result, wire_search, wire_source
+from .items import review_mode, shown_command, wire_mcp_result, wire_phase, wire_search, wire_source
 
 _STATUS = {"in_progress": "inProgress", "completed": "completed", "failed": "failed", "declined": "declined"}
 _AGENT_TOOLS = {
@@ -42,9 +42,9 @@ def user_message(id: str, text: str, images: object = None) -> dict[str, Any]:
     return {"type": "userMessage", "id": id, "clientId": None, "content": parts}
 
 
-def agent_message(id: str, text: str) -> dict[str, Any]:
+def agent_message(id: str, text: str, phase: object = None) -> dict[str, Any]:
     """What the agent said."""
-    return {"type": "agentMessage", "id": id, "text": text}
+    return {"type": "agentMessage", "id": id, "text": text, "phase": wire_phase(phase)}
 
 
 def _user_message(body: Body) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def _element(element: Body) -> dict[str, Any]:
 
 def _agent_message(body: Body) -> dict[str, Any]:
     texts = (part.get("text") for part in _list(body.get("content")) if isinstance(part, dict))
-    return agent_message(body["id"], "".join(text for text in texts if isinstance(text, str)))
+    return agent_message(body["id"], "".join(text for text in texts if isinstance(text, str)), body.get("phase"))
 
 
 def _reasoning(body: Body) -> dict[str, Any]:

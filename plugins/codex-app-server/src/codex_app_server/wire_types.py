@@ -8,6 +8,7 @@ from __future__ import annotations
 from codex_plugin_sdk import Category
 
 from .goals import STATUSES
+from .items import PHASES
 from .params import SANDBOX_POLICY, USER_INPUT
 from .shapes import (
     ANY,
@@ -167,11 +168,12 @@ COLLAB_AGENT_TOOL_CALL = record(
         ),
     }
 )
+MESSAGE_PHASE = named("MessagePhase", enum(*PHASES), "What the model wrote a message for.")
 THREAD_ITEM = named(
     "ThreadItem",
     tagged(
         userMessage=record({"id": STRING, "content": array(USER_INPUT), "clientId": TEXT_OR_NULL}),
-        agentMessage=record({"id": STRING, "text": STRING}),
+        agentMessage=record({"id": STRING, "text": STRING, "phase": nullable(MESSAGE_PHASE)}),
         plan=record({"id": STRING, "text": STRING}),
         reasoning=record({"id": STRING, "summary": array(STRING), "content": array(STRING)}),
         commandExecution=COMMAND_EXECUTION,

@@ -20,7 +20,7 @@ _CWD_READ = 4 * 1024
 _LONG = "base_instructions"
 _FIRST_READ = 64 * 1024
 _LAST_READ = 1024 * 1024
-_PREVIEW_CHARS = 200
+PREVIEW_CHARS = 200
 # How the first user message is marked: as an item, and as older versions wrote it.
 _MARKS = (b'"UserMessage"', b'"user_message"')
 _CONTEXT_STARTS = ("<", "# AGENTS.md")
@@ -31,10 +31,12 @@ def summarize(
     names: Mapping[str, str],
     cwd: str | None = None,
     wanted: Callable[[Mapping[str, Any]], bool] | None = None,
+    *,
+    whole: bool = False,
 ) -> ThreadSummary | None:
     """The summary of a rollout; None if nothing is in it (it is gone, empty, or torn within its first line), its thread
     began in another folder than `cwd`, or it is not `wanted` by what its first line says. `names` maps thread ids to
-    given names.
+    given names. The preview is cut, unless the `whole` first message is asked for.
 
     Reads 64 KB, or 1 MB if the first user message is not among them. Raises `StoreError`.
     """
@@ -67,7 +69,7 @@ def summarize(
         created_at_ms=_created_at_ms(thread_id, meta, updated_at_ms),
         updated_at_ms=updated_at_ms,
         cwd=_text(meta, "cwd"),
-        preview=preview[:_PREVIEW_CHARS],
+        preview=preview if whole else preview[:PREVIEW_CHARS],
         model_provider=_text(meta, "model_provider"),
         source=_text(meta, "source"),
         name=names.get(thread_id, ""),
@@ -83,11 +85,13 @@ def listed(
     names: Mapping[str, str],
     cwd: str | None = None,
     wanted: Callable[[Mapping[str, Any]], bool] | None = None,
+    *,
+    whole: bool = False,
 ) -> ThreadSummary | None:
     """As `summarize`, for lists: a file that we may not read does not hide the others. It stands there with what its
     name tells, or, where it is asked what is in it, not at all. Raises `StoreError`."""
     try:
-        return summarize(path, names, cwd, wanted)
+        return summarize(path, names, cwd, wanted, whole=whole)
     except StoreError as error:
         if not isinstance(error.__cause__, PermissionError):
             raise

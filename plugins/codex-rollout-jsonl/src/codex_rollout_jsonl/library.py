@@ -13,10 +13,11 @@ from shutil import rmtree
 import orjson
 
 from codex_plugin_sdk import StoreError, ThreadPage, ThreadQuery, ThreadSummary, UserError, replace_file
+from codex_plugin_sdk.browsing import is_found
 
 from .bases import base_of
 from .failures import store_error
-from .head import listed, summarize
+from .head import PREVIEW_CHARS, listed, summarize
 from .layout import (
     ARCHIVED,
     SESSIONS,
@@ -92,17 +93,18 @@ def _along(entries: list[Entry], query: ThreadQuery) -> range:
 
 def _summary(home: str, entry: Entry, query: ThreadQuery, names: Mapping[str, str]) -> ThreadSummary | None:
     path = os.path.join(entry[2], entry[1])
-    found = listed(path, names, wanted=query.wanted)
+    whole = bool(query.search)
+    found = listed(path, names, wanted=query.wanted, whole=whole)
     if found is not None and "history_base" in found.meta:
-        found = with_base(home, found, names)
-    if found is None or not found.preview:
+        found = with_base(home, found, names, whole=whole)
+    if found is None or not found.preview or not is_found(query, found):
         return None
-    fits = not query.search or query.search in found.preview or query.search in found.name
-    return found if fits else None
+    return found.replace(preview=found.preview[:PREVIEW_CHARS]) if whole else found
 
 
-def with_base(home: str, found: ThreadSummary, names: Mapping[str, str]) -> ThreadSummary:
-    """The summary of a rollout that goes on from another one: the first message stands there."""
+def with_base(home: str, found: ThreadSummary, names: Mapping[str, str], *, whole: bool = False) -> ThreadSummary:
+    """The summary of a rollout that goes on from another one: the first message stands there. `whole` as in
+    `summarize`."""
     seen: set[str] = set()
     meta, path = found.meta, found.path
     while isinstance(base := meta.get("history_base"), dict) and path not in seen:
@@ -111,7 +113,7 @@ def with_base(home: str, found: ThreadSummary, names: Mapping[str, str]) -> Thre
             path, _ = base_of(path, base, lambda thread_id: paths_of_thread(home, thread_id), frozenset(seen))
         except StoreError:
             break  # the other one is gone: this one is shown with what it has
-        earlier = summarize(path, names)
+        earlier = summarize(path, names, whole=whole)
         if earlier is None:
             break
         found = found.replace(preview=earlier.preview or found.preview, model=found.model or earlier.model)

@@ -35,7 +35,8 @@ def _check_terminal() -> None:
 
 
 def _wants_lines(invocation: Invocation, given: Mapping[str, Any]) -> bool:
-    return bool(given.get("screen_reader")) or invocation.environ.get("TERM", "") in ("", "dumb", "unknown")
+    asked = given.get("screen_reader") or invocation.flags.get("screen_reader")
+    return bool(asked) or invocation.environ.get("TERM", "") in ("", "dumb", "unknown")
 
 
 def _run_lines(invocation: Invocation, given: Mapping[str, Any]) -> int:

@@ -49,12 +49,8 @@ def _flag_values(invocation: Invocation, config: Config, cwd: str) -> dict[str, 
     for flag, key in (("model", "model"), ("sandbox", "sandbox_mode"), ("approval", "approval_policy")):
         if flags.get(flag):
             values[key] = flags[flag]
-    if flags.get("approve_for_me"):
-        values |= {"approvals_reviewer": "auto_review", "sandbox_mode": "workspace-write"}
     if flags.get("bypass"):
         values |= {"sandbox_mode": "danger-full-access", "approval_policy": "never"}
-    if flags.get("search"):
-        values["web_search"] = "live"
     if flags.get("oss") or flags.get("local_provider"):
         values["model_provider"] = flags.get("local_provider") or config.get("oss_provider", str) or DEFAULT_LOCAL
     if flags.get("add_dir"):

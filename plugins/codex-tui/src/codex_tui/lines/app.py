@@ -241,8 +241,8 @@ class LineApp:
             rows = self._working() + self.feed.take(self.width)
             if rows:
                 await self.paper.write(rows)
-            if self.paper.has_prompt or self._code is not None:
-                return
+            if self.paper.has_prompt or self._code is not None or self._dirty.is_set():
+                return  # what has come since is to be above the prompt
             if self.desk.asks:
                 await self.paper.prompt(self.desk.prompt)
             elif self.typing.is_idle:

@@ -249,7 +249,7 @@ def _decision(cell: kinds.DecisionCell, width: int, theme: Theme) -> Iterator[st
 
 def _turn_end(cell: kinds.TurnEndCell, width: int, theme: Theme) -> Iterator[str]:
     word = {"interrupted": "Interrupted", "failed": "The turn failed"}.get(cell.status, "Done")
-    yield word + (f", {seconds(cell.elapsed_s)}" if cell.elapsed_s is not None else "")
+    yield word + (f", {seconds(cell.elapsed_s)}" if cell.elapsed_s is not None and cell.elapsed_s >= 1 else "")
 
 
 def _card(cell: kinds.CardCell, width: int, theme: Theme) -> Iterator[str]:

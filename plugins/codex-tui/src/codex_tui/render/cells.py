@@ -13,6 +13,7 @@ from .commands import command_rows, explores, output_rows, output_tail
 from .frame import INDENT, count, duration, fold, gutter, left_out, paragraph, titled
 from .safe import lines as safe_lines
 from .safe import one_line
+from .sturdy import sturdy
 from .theme import Theme
 from .width import NULL, Line, Piece, cells, clip, pad, room, shorten, text_of, wrap
 
@@ -20,6 +21,7 @@ MIN_WIDTH = 10
 _ASIDE = "┊ "
 
 
+@sturdy
 def render_cell(cell: Cell, width: int, theme: Theme, *, unfolded: bool = False, joined: bool = False) -> list[Text]:
     """The rows of a cell, none wider than `width` (10 at least), without empty rows around them. `unfolded` shows all
     of it. `joined`: the row above belongs to a cell that this one goes on with (see `joins`)."""
@@ -33,6 +35,7 @@ def render_cell(cell: Cell, width: int, theme: Theme, *, unfolded: bool = False,
     return [text_of(row) for row in _rows(cell, width, theme, unfolded=unfolded, joined=joined)]
 
 
+@sturdy
 def render_tail(cell: Cell, width: int, theme: Theme, rows: int) -> list[Text]:
     """The last `rows` rows of a cell that grows, at no more cost than these."""
     width = max(width, MIN_WIDTH)

@@ -150,12 +150,16 @@ def _verb(change: FileDiff) -> str:
     )
 
 
-def _named(change: FileDiff, plus: int, minus: int, theme: Theme) -> Line:
+def _named(change: FileDiff, plus: int, minus: int, theme: Theme, folder: str) -> Line:
     """`src/a.py → src/b.py (+3 -1)`."""
-    row: Line = [(one_line(change.path), theme.path)]
+    row: Line = [(_short(change.path, folder), theme.path)]
     if change.move_path and change.move_path != change.path:
-        row += [(" → ", theme.dim), (one_line(change.move_path), theme.path)]
+        row += [(" → ", theme.dim), (_short(change.move_path, folder), theme.path)]
     return [*row, *_counted(plus, minus, theme)]
+
+
+def _short(path: str, folder: str) -> str:
+    return one_line(path.removeprefix(f"{folder.rstrip('/')}/") if folder else path)
 
 
 def _counted(plus: int, minus: int, theme: Theme) -> Line:
@@ -176,7 +180,7 @@ def patch_rows(cell: PatchCell, width: int, theme: Theme, *, unfolded: bool) -> 
         DECLINED: ("Declined", theme.warning),
     }.get(cell.status, ("Failed", theme.error))
     files = [(change, lines_of(change)) for change in cell.changes]
-    return _files(files, state, style, width, theme, most=None if unfolded else FOLDED_LINES)
+    return _files(files, state, style, width, theme, most=None if unfolded else FOLDED_LINES, folder=cell.folder)
 
 
 def _files(
@@ -187,12 +191,13 @@ def _files(
     theme: Theme,
     *,
     most: int | None,
+    folder: str = "",
 ) -> list[Line]:
     lead: list[Piece] = [("• ", style)]  # type: ignore[list-item]
     if len(files) == 1:
         change, found = files[0]
         verb = _verb(change) if not state else f"{state}:" if state != "Editing" else state
-        title = [(verb, theme.strong), (" ", NULL), *_named(change, *counts(found), theme)]
+        title = [(verb, theme.strong), (" ", NULL), *_named(change, *counts(found), theme, folder)]
         body = diff_rows(found, width - 4, theme, most=most)
         return [*wrap(title, width, lead, [INDENT]), *([("    ", NULL), *row] for row in body)]
     totals = [counts(found) for _, found in files]
@@ -203,7 +208,10 @@ def _files(
     for (change, found), total in zip(files, totals, strict=True):
         verb = "" if _verb(change) == "Edited" else f"{_verb(change)} "
         rows += wrap(
-            [(verb, theme.strong), *_named(change, *total, theme)], width, [("  └ ", theme.dim)], [("    ", NULL)]
+            [(verb, theme.strong), *_named(change, *total, theme, folder)],
+            width,
+            [("  └ ", theme.dim)],
+            [("    ", NULL)],
         )
         rows += [[("    ", NULL), *row] for row in diff_rows(found, width - 4, theme, most=share)]
     return rows

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from rich.color import Color, ColorParseError
+from rich.color import ColorParseError
 from rich.errors import StyleSyntaxError
 from rich.style import Style
 
@@ -222,18 +222,3 @@ def _style(file: str, role: str, text: object) -> Style:
     if style.link:  # nothing but our own renderer makes hyperlinks
         raise ConfigError(f"{file}: role {role}: a style may hold no link", hint=f"allowed are {_ALLOWED}")
     return style
-
-
-def contrast(one: str, other: str) -> float:
-    """The contrast of two colours (any that rich can parse) by WCAG 2: 1 to 21."""
-    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
-    return (light + 0.05) / (dark + 0.05)
-
-
-def _luminance(colour: str) -> float:
-    red, green, blue = (_linear(part / 255) for part in Color.parse(colour).get_truecolor())
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def _linear(part: float) -> float:
-    return part / 12.92 if part <= 0.04045 else float(((part + 0.055) / 1.055) ** 2.4)

@@ -14,6 +14,7 @@ import anyio
 from codex_plugin_sdk import CodexError, ProtocolError, UserError
 
 from ..commands.line import FAILED, SEND, run_line
+from ..commands.table import find
 from ..render import load_theme, themes
 from ..session.cells import AgentCell, CardCell, UserCell
 from ..session.controller import Draft
@@ -51,7 +52,7 @@ class Actions:
             return
         if text.startswith("/"):
             outcome = await run_line(app.commands, text)
-            if outcome.result == FAILED and not app.composer.text:
+            if outcome.result == FAILED and not app.composer.text and _can_be_mended(text):
                 app.composer.set_text(text, draft.images)
             if outcome.result != SEND:
                 return
@@ -318,6 +319,12 @@ class Actions:
         if status.total_tokens:
             words = f"Tokens: {status.total_tokens:,} ({status.input_tokens:,} in, {status.output_tokens:,} out)\n"
         return f"{words}To continue this session, run codex resume {session.thread_id}\n"
+
+
+def _can_be_mended(line: str) -> bool:
+    """Whether a command that failed is worth having back: what is typed next must not run into one that is right."""
+    name, _, arguments = line.strip().removeprefix("/").partition(" ")
+    return bool(arguments) or find(name) is None
 
 
 def _first_line(cell: UserCell) -> str:

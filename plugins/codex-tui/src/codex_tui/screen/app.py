@@ -11,6 +11,7 @@ import os
 from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
+import anyio
 from rich.text import Text
 from textual import events, on
 from textual.app import ComposeResult
@@ -20,8 +21,9 @@ from codex_plugin_sdk import CodexError
 
 from ..commands.line import load_completions
 from ..history import History
+from ..link.errors import LinkLost
 from ..notify import Notifier, TerminalTitle
-from ..render import RenderCache, Theme, joins, render_cell
+from ..render import RenderCache, Theme, joins, render_cell, warm_up
 from ..session.controller import Draft, Session
 from .actions import Actions
 from .asking import Dialogs
@@ -160,6 +162,8 @@ class CodexApp(TerminalApp[None]):
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
+        if isinstance(error, LinkLost) and self.session.status.phase == "lost":
+            return  # `listen` has said so
         if isinstance(error, CodexError):
             self.session.notice("error", error.message, error.hint)
         elif error is not None:
@@ -362,8 +366,10 @@ class CodexApp(TerminalApp[None]):
     def _opened(self) -> None:
         """A thread is open, and nothing of it shown yet."""
         self.history.session_id = self.session.thread_id
+        self.feed.follow(self.session.thread_id)
         self.session.transcript.add(header(self.session.status, self.options.environ.get("HOME", "")))
         self.go(self.act.read_cost())
+        self.go(anyio.to_thread.run_sync(warm_up, self.colours))
 
     def _turn_ended(self, status: str) -> None:
         self.notifier.turn_ended(self.act.last_answer() if status == "completed" else f"the turn was {status}")

@@ -36,6 +36,15 @@ class Feed:
         self._live: list[AnyCell] = []
         self._printed: list[AnyCell] = []
         self._stream: _Stream | None = None
+        self._thread = ""
+        self._keys: set[str] = set()
+        """What was written of this thread."""
+
+    def follow(self, thread_id: str) -> None:
+        """A thread is open. What was written of it already, before its server was lost, is not written again."""
+        if thread_id != self._thread:
+            self._thread = thread_id
+            self._keys.clear()
 
     def flush(self, width: int) -> None:
         """Write what has become final."""
@@ -49,10 +58,10 @@ class Feed:
                     left += self._live[place:]
                     break
                 self._stream = None
-                self._printed.append(cell)
+                self._wrote(cell)
             elif cell.done:
                 rows += self._whole(cell, width, self._last)
-                self._printed.append(cell)
+                self._wrote(cell)
             elif isinstance(cell, AgentCell) and not left:
                 self._stream = _Stream(cell)
                 rows += [_blank(), *self._stream.fresh_rows(width, self.theme)]
@@ -63,6 +72,10 @@ class Feed:
         self._live = left
         if rows:
             self._print(rows)
+
+    def _wrote(self, cell: AnyCell) -> None:
+        self._printed.append(cell)
+        self._keys.add(cell.key)
 
     @property
     def _last(self) -> AnyCell | None:
@@ -82,10 +95,13 @@ class Feed:
             self._next = max((there[id(cell)] + 1 for cell in (*self._printed[-1:], *self._live)), default=0)
         fresh = cells[self._next :]
         self._next = len(cells)
+        self._printed += [cell for cell in fresh if cell.key in self._keys]
+        fresh = [cell for cell in fresh if cell.key not in self._keys]
         over = len(fresh) - LONG
         if over > 0:
             self._print([_blank(), Text(f"  … {over} earlier items: ctrl+t shows them", self.theme["dim"])])
-            self._printed += fresh[:over]
+            for cell in fresh[:over]:
+                self._wrote(cell)
             fresh = fresh[over:]
         self._live += fresh
 

@@ -240,11 +240,13 @@ class FileDiff:
 
 @attrs.define(kw_only=True, eq=False)
 class PatchCell(Cell):
-    """Changes of files, proposed or made. `output` is what was printed by one that failed, where that is told."""
+    """Changes of files, proposed or made; paths below `folder` are shown from there. `output` is what was printed by
+    one that failed, where that is told."""
 
     changes: tuple[FileDiff, ...] = ()
     status: str = RUNNING
     output: str = ""
+    folder: str = ""
 
 
 @attrs.define(kw_only=True, eq=False)

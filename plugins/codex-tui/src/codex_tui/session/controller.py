@@ -144,6 +144,7 @@ class Session:
         status.reviewer = opened.get("approvalsReviewer") or ""
         status.sandbox = _word(opened.get("sandbox"))
         status.branch = (thread.get("gitInfo") or {}).get("branch") or ""
+        self.transcript.folder = status.cwd
         self._reader = Reader(self.transcript, status, thread["id"])
         self._opened.set()
         self.on_opened()
@@ -240,7 +241,9 @@ class Session:
         self.asks.clear()
         self.on_ask()
         hint = error.hint
-        if self.thread_id and self.reconnect is None:
+        if self.reconnect is not None:
+            hint = "it is looked for; what you write is kept"
+        elif self.thread_id:
             hint = f"what was said is recorded: codex resume {self.thread_id}"
         self.notice("error", error.message, hint)
 

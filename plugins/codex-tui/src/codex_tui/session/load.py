@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..link import Link
-from .cells import RUNNING, AnyCell, NoticeCell, TurnEndCell, UserCell
+from .cells import RUNNING, AnyCell, NoticeCell, PatchCell, TurnEndCell, UserCell
 from .items import (
     Malformed,
     fill,
@@ -82,6 +82,8 @@ def _cells_of_turn(turn: Turn, turn_id: str, known: Transcript, made: Mapping[st
             continue
         seen.add(item_id)
         cell = new_cell(kind, key, turn_id)
+        if isinstance(cell, PatchCell):
+            cell.folder = known.folder
         fill(cell, item)
         if says_nothing(cell):
             continue

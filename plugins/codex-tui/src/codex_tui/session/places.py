@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from .cells import AnyCell, CommandCell, DecisionCell, NoticeCell, UserCell
+from .cells import AnyCell, CommandCell, DecisionCell, NoticeCell, PatchCell, UserCell
 from .items import Malformed, new_cell, says_nothing, settle
 from .transcript import Transcript
 
@@ -119,6 +119,8 @@ class Places:
         cell = new_cell(kind, own_key(turn_id, item_id) if taken else item_id, turn_id)
         if isinstance(cell, UserCell):
             cell.steered = is_steered(reversed(self.transcript.cells), turn_id)
+        elif isinstance(cell, PatchCell):
+            cell.folder = self.transcript.folder
         return cell
 
     def show(self, cell: AnyCell) -> None:

@@ -14,7 +14,9 @@ class Transcript:
     has to draw, and draws later. `generation` grows when cells go away (a rewind, another thread) or get other places
     (older ones are put before them): what was made of places counts no more."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: str = "") -> None:
+        self.folder = folder
+        """Where the thread works."""
         self.cells: list[AnyCell] = []
         self.generation = 0
         self.on_change: Listener = lambda: None
