@@ -124,10 +124,10 @@ def test_what_can_be_written_pastes_mentions_own_commands_and_slash_commands(tui
         terminal.press("q")
         terminal.until(lambda it: not it.is_alternate and "/diff" not in composer(it))
         tui.enter(terminal, "/theme")
-        terminal.until(has("Theme", "type to filter"))
-        terminal.press("down", "enter")
-        terminal.until(lambda it: "type to filter" not in it.text())
-        terminal.until(lambda it: "theme" in (tui.codex_home / "config.toml").read_text())
+        terminal.until(has("Theme", "high-contrast"))
+        terminal.press("down", "down", "enter")
+        terminal.until("high-contrast", gone=True)
+        terminal.until(lambda it: 'theme = "high-contrast"' in (tui.codex_home / "config.toml").read_text())
         tui.enter(terminal, "/quit")
         assert terminal.wait() == 0
         assert times(terminal, "• long indeed") == 1

@@ -13,7 +13,7 @@ from ..keymap import keymap_of
 from ..render.safe import one_line
 from ..session.asks import Ask, Choice
 from ..session.asks_approval import ChangeAsk
-from ..session.cells import FileDiff, PatchCell
+from ..session.cells import PatchCell
 from .drawn import Line, fitted
 from .sheet import Sheet, barred
 
@@ -171,7 +171,7 @@ class ApprovalDialog(Sheet):
     def _change_rows(self, width: int) -> list[Text]:
         if not isinstance(self.ask, ChangeAsk) or not self.ask.changes:
             return []
-        rows = diff_rows(self.ask.changes, width, self._theme or getattr(self.app, "theme_now", None))
+        rows = diff_rows(self.ask, width, self._theme or getattr(self.app, "colours", None))
         if not self._unfolded and len(rows) > FOLDED_ROWS + 2:
             more = f"… {len(rows) - FOLDED_ROWS} more rows of the change: d shows them"
             rows = [*rows[:FOLDED_ROWS], fitted(Text(more, self.ink("muted")), width)]
@@ -206,10 +206,10 @@ class ApprovalDialog(Sheet):
         return ()
 
 
-def diff_rows(changes: Sequence[FileDiff], width: int, theme: Any) -> list[Text]:
+def diff_rows(ask: ChangeAsk, width: int, theme: Any) -> list[Text]:
     """A change as the transcript shows it."""
     from ..render import render_cell
     from ..render.theme import load_theme
 
-    cell = PatchCell(key="", changes=tuple(changes))
+    cell = PatchCell(key="", changes=ask.changes, folder=ask.folder)
     return list(render_cell(cell, width, theme or load_theme(environ={}), unfolded=True))

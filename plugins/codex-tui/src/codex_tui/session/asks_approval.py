@@ -135,15 +135,16 @@ class CommandAsk(Approval):
 @attrs.define(kw_only=True, eq=False)
 class ChangeAsk(Approval):
     """May files be changed? `changes` are those of the item, which the client was told of before; empty if they are not
-    known. `takes_parts`: the server takes a part of them."""
+    known; paths below `folder` are shown from there. `takes_parts`: the server takes a part of them."""
 
     grant_root: str = ""
     changes: tuple[FileDiff, ...] = ()
+    folder: str = ""
     takes_parts: bool = False
 
     def know(self, cell: AnyCell | None) -> None:
         if isinstance(cell, PatchCell):
-            self.changes = cell.changes
+            self.changes, self.folder = cell.changes, cell.folder
 
     @property
     def title(self) -> str:
@@ -152,7 +153,8 @@ class ChangeAsk(Approval):
 
     @property
     def subject(self) -> str:
-        return ", ".join(change.path for change in self.changes) or "a change of files"
+        start = f"{self.folder}/" if self.folder else ""
+        return ", ".join(change.path.removeprefix(start) for change in self.changes) or "a change of files"
 
     @property
     def facts(self) -> tuple[Fact, ...]:
