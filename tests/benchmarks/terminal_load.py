@@ -123,6 +123,8 @@ class Screen:
             CONFIG.format(url=base_url) + TRUSTED.format(work=program.work) + more
         )
         self.written_bytes = 0
+        self.ended = 0.0
+        """When the end of an answer was written last."""
         self._rest = b""
         self._tail = b""
         env = program.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
@@ -162,6 +164,8 @@ class Screen:
                 raise
             return b""
         self.written_bytes += len(data)
+        if END.encode() in self._tail[-1:] + data:
+            self.ended = time.monotonic()
         whole = self._rest + data
         for query, answer in QUERIES:
             if query in whole:
@@ -187,6 +191,13 @@ class Screen:
         while (left := until - time.monotonic()) > 0:
             self.pump(left)
 
+    def until_end(self, limit_s: float = LIMIT_S) -> float:
+        """Milliseconds from the prompt until the end of the answer is written."""
+        while not self.ended:
+            assert time.monotonic() < self.said + limit_s, f"no end; last: {self._tail[-2000:]!r}"
+            self.pump(0.1)
+        return (self.ended - self.said) * 1000
+
     def until_quiet(self, quiet_s: float = 1.0) -> None:
         """Until nothing is written for so long, or only what moves by itself."""
         end = time.monotonic() + 20
@@ -204,6 +215,8 @@ class Screen:
         self.type(text)
         self.rest(0.3)  # keys that come as fast as a paste are taken for one, with its newline
         self.type("\r")
+        self.said = time.monotonic()
+        self.ended = 0.0
 
     def echo_ms(self, key: str) -> float:
         """From a key to the letter on the screen; `key` must not have been on it before."""

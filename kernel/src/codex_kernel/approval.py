@@ -340,6 +340,10 @@ class Gate:
         answer = _Answer(op.decision, op.feedback, "user", op.granted, op.answers, op.content, op.edited)
         return question is not None and question.settle(answer)
 
+    def inherit(self, before: Gate) -> None:
+        """Let hold what was allowed for the session when this thread was open before."""
+        self._granted, self._grants = dict(before._granted), [grant for grant in before._grants if grant.session]
+
     def end_turn(self) -> None:
         """Resolve what is still asked: nobody will carry out the answer. What was granted for the turn is over."""
         self._grants = [grant for grant in self._grants if grant.session]

@@ -180,8 +180,8 @@ class StoreError(CodexError):
 class ProtocolError(CodexError):
     """The peer broke the protocol; carries a JSON-RPC code and optional data."""
 
-    def __init__(self, message: str, *, code: int = -32600, data: object = None) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, code: int = -32600, data: object = None, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
         self.code, self.data = code, data
 
 

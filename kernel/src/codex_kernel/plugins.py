@@ -403,6 +403,11 @@ def _import(target: str) -> ModuleType:
     return cast(ModuleType, found)
 
 
+class _Hooks(SimpleNamespace):
+    def __dir__(self) -> list[str]:
+        return [*vars(self)]  # not what each object has: that is most of what would be inspected
+
+
 def _hooks_of(plugin: object) -> object:
     """What pluggy has to look at: it inspects every attribute closely, and of a module only marked functions count."""
     if not isinstance(plugin, ModuleType):
@@ -412,7 +417,7 @@ def _hooks_of(plugin: object) -> object:
         for name, found in vars(plugin).items()
         if isinstance(found, FunctionType) and hasattr(found, f"{PROJECT}_impl")
     }
-    return SimpleNamespace(**marked)
+    return _Hooks(**marked)
 
 
 def _compatible(wanted: object) -> bool:

@@ -186,6 +186,7 @@ async def test_a_method_of_a_plugin_gets_what_it_needs_and_its_errors_are_answer
         async def run(params):
             raise {
                 "protocol": ProtocolError("no way", code=-7, data=[1]),
+                "both": ProtocolError("no way", code=-7, data=[1], hint="another"),
                 "user": UserError("not so", hint="but so"),
                 "bug": ValueError("oops"),
             }[params["how"]]
@@ -209,7 +210,11 @@ async def test_a_method_of_a_plugin_gets_what_it_needs_and_its_errors_are_answer
         assert "invalid thread id" in (await refusal(client, "acme/look", threadId="nope")).message
         error = await refusal(client, "acme/fail", how="protocol")
         assert (error.message, error.code, error.data) == ("no way", -7, [1])
-        assert (await refusal(client, "acme/fail", how="user")).message == "not so (but so)"
+        error = await refusal(client, "acme/fail", how="user")
+        assert (error.message, error.hint, str(error)) == ("not so", "but so", "not so (but so)")
+        assert error.as_dict() == {"code": -32600, "message": "not so (but so)", "data": {"hint": "but so"}}
+        error = await refusal(client, "acme/fail", how="both")
+        assert error.as_dict() == {"code": -7, "message": "no way (another)", "data": [1]}
         assert (await refusal(client, "acme/fail", how="bug")).message == "internal error: ValueError: oops"
         for _ in range(2):
             assert (await refusal(client, "acme/broken")).message == "cannot be made"

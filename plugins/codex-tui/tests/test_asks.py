@@ -346,6 +346,18 @@ def test_what_a_project_would_do_is_all_named_before_it_is_trusted():
     assert found.result(found.cancel) is None
 
 
+def test_from_when_on_trust_counts_is_said_before_a_thread_is_open_and_within_one():
+    before, within = read_trust(SHOWN), read_trust(SHOWN, in_session=True)
+    assert [choice.detail for choice in before.choices] == [
+        "this counts from now on, until it changes",
+        "none of this counts in this session",
+    ]
+    assert [choice.detail for choice in within.choices] == [
+        "this counts from the next session on, until it changes",
+        "this session goes on as it is",
+    ]
+
+
 @pytest.mark.parametrize(
     ("more", "needed"),
     [({}, True), ({"state": "trusted"}, False), ({"state": "trusted", "trustLevel": None}, True)],

@@ -50,6 +50,7 @@ async def test_status_tells_all_with_the_paths(place):
     assert rows["account"] == "none is needed"
     assert rows["folder"] == str(place.work)
     assert rows["sandbox"] == "read-only"
+    assert rows["confined by"] not in ("nothing", "the server does not tell")
     assert rows["config"] == f"{place.home / 'config.toml'} (user)"
     assert " in" in rows["tokens"]
 

@@ -4,6 +4,7 @@ import tomllib
 
 import pytest
 
+from codex_plugin_sdk import ProtocolError
 from codex_plugin_sdk.testing.harness import manager
 from codex_plugin_sdk.testing.model import call, say
 from codex_plugin_sdk.testing.servers import ScriptedResponsesServer
@@ -124,6 +125,48 @@ async def test_the_sandbox_is_shown_with_its_roots_and_chosen(place):
     assert place.session.overrides == {"sandboxPolicy": {"type": "readOnly"}}
     assert "read-only, workspace-write, danger-full-access" in await place.fails("/sandbox anything")
     assert "cannot stand there" in await place.fails("/sandbox danger-full-access network")
+
+
+async def test_what_confines_commands_is_told_as_the_server_says_it(place):
+    known = place.session.link.request
+    asked, sound = [], {"works": True, "confined": True, "preference": "auto", "problem": "", "cure": ""}
+    full = {**sound, "engine": "bwrap", "version": "bubblewrap 1", "degraded": False, "why": ""}
+    weak = {
+        **full,
+        "engine": "landlock",
+        "version": "",
+        "degraded": True,
+        "why": "devices: no way",
+        "cure": "get bwrap",
+    }
+    gone = {**full, "engine": None, "works": False, "problem": "no engine", "cure": "get one"}
+
+    async def rows(answer):
+        async def request(method, params=None):
+            if method != "sandbox/status":
+                return await known(method, params)
+            asked.append(params)
+            if isinstance(answer, ProtocolError):
+                raise answer
+            return answer
+
+        place.session.link.request = request
+        place.ui.answers.append(None)
+        await place.run("/sandbox")
+        return [row for row in place.ui.cards[-1][1] if row[0] in ("confined by", "not enforced", "cure")]
+
+    assert await rows(full) == [("confined by", "bubblewrap 1")]
+    assert asked == [{"threadId": place.session.thread_id, "mode": "read-only"}]
+    assert place.session.status.engine == "bwrap"
+    weaker = [("confined by", "landlock"), ("not enforced", "devices: no way"), ("cure", "get bwrap")]
+    assert await rows(weak) == weaker
+    refused = [("confined by", "nothing, so that commands are refused: no engine"), ("cure", "get one")]
+    assert await rows(gone) == refused
+    assert "asked for" in (await rows({**gone, "preference": "forbid"}))[0][1]
+    assert await rows({**full, "engine": "none", "confined": False}) == [("confined by", "nothing")]
+    assert await rows(ProtocolError("unknown variant")) == [("confined by", "the server does not tell")]
+    broken = await rows(ProtocolError("a plugin is broken", hint="mend it"))
+    assert broken == [("confined by", "it cannot be found out: a plugin is broken (mend it)")]
 
 
 async def test_what_an_administrator_does_not_permit_cannot_be_chosen_and_says_why(tmp_path, plugins):

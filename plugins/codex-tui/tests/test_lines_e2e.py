@@ -79,7 +79,10 @@ def test_a_session_on_a_dumb_terminal(tui: World) -> None:
         terminal.type('two"""\n')
         terminal.until("both lines")
         assert tui.said()[-1] == "one\ntwo"
-        terminal.until(ready)
+        tui.answers([say("as one")])
+        enter(terminal, "pasted\n\nlines", "as one")
+        assert tui.said()[-1] == "pasted\n\nlines"
+        assert '"pasted\\n\\nlines"' in (tui.codex_home / "history.jsonl").read_text()
         terminal.send("\x04")
         assert terminal.wait() == 0
         assert plain(terminal)
@@ -89,8 +92,8 @@ def test_a_session_on_a_dumb_terminal(tui: World) -> None:
     with tui.start("resume", "--last", env=DUMB, **SIZE) as terminal:
         terminal.until(ready)
         text = terminal.text()
-        assert "You: one" in text
-        assert "both lines" in text
+        assert "You: pasted" in text
+        assert "as one" in text
         assert "Hello you." not in text
         assert "what was said earlier is left out" in text
         enter(terminal, "/transcript", "End of the transcript")
@@ -156,12 +159,14 @@ def test_what_was_typed_before_a_question_is_not_its_answer(tui: World) -> None:
         terminal.until("> yes")  # kept
         terminal.send("\x03")
         terminal.until("What you had begun is dropped.")
+        terminal.send("\x03")  # not the second of two: the first one had something to do
+        terminal.until("Once more ctrl+c leaves.")
         assert not tui.work.joinpath("made").exists()
         assert "Refused (No): touch made" in terminal.text()
 
 
 def test_a_patch_is_gone_through_on_a_screen_reader(tui: World) -> None:
-    tui.configure(f'{ASKS}\nsandbox_mode = "workspace-write"')
+    tui.configure(f'{ASKS}\nsandbox_mode = "workspace-write"', '[tui]\non_hangup = "finish"')
     tui.answers([freeform("apply_patch", TWO_FILES, "p1")], [say("half of it")])
     with tui.start("--screen-reader", **SIZE) as terminal:
         enter(terminal, "patch", "Approval needed: Change files?")
@@ -172,8 +177,15 @@ def test_a_patch_is_gone_through_on_a_screen_reader(tui: World) -> None:
         assert "Took 1 of 2 parts of the patch" in terminal.text()
         assert [path.name for path in tui.work.iterdir()] == ["a.txt"]
         assert plain(terminal)
+        # the terminal goes away: the turn is finished, as it is configured
+        stall = tui.waits(say("said to the end"), after_steps=3)
+        enter(terminal, "go on")
+        assert stall.reached.wait(30)
         terminal.process.send_signal(signal.SIGHUP)
+        stall.release()
         assert terminal.wait() == 128 + signal.SIGHUP
+        assert "said to the end" in terminal.text()
+        assert len(tui.events("task_complete")) == 2
 
 
 def test_the_setting_gives_plain_lines_too(tui: World) -> None:
@@ -183,3 +195,18 @@ def test_the_setting_gives_plain_lines_too(tui: World) -> None:
         terminal.send("\x04")
         assert terminal.wait() == 0
         assert "Codex" in terminal.text()
+
+
+def test_a_first_run_asks_for_a_key_and_does_not_show_it(tui: World) -> None:
+    (tui.codex_home / "config.toml").write_text('model = "gpt-5.5"\n')
+    with tui.start(env=DUMB, **SIZE) as terminal:
+        terminal.until("How do you reach a model?")
+        enter(terminal, "sign in")
+        terminal.until(lambda it: last(it) == "Text:")
+        terminal.type("sk-secret-key\n")
+        terminal.until("the API key is kept")
+        terminal.until(lambda it: ready(it) or asks(it))
+        assert b"secret" not in terminal.raw
+        assert "sk-secret-key" in (tui.codex_home / "auth.json").read_text()
+        terminal.send("\x04")
+        assert terminal.wait() == 0

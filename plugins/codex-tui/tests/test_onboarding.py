@@ -13,7 +13,7 @@ from codex_plugin_sdk import ProtocolError
 from codex_plugin_sdk.testing.servers import ScriptedResponsesServer
 from codex_tui.link.errors import LinkLost
 from codex_tui.local_models import find_servers, is_loopback
-from codex_tui.sandbox_check import SandboxState, check_sandbox, split_hint
+from codex_tui.sandbox_check import SandboxState, check_sandbox
 from codex_tui.screen.onboarding import Needs, choose_model, choose_sandbox, needed, onboard
 from codex_tui.screen.picker import Picker
 from codex_tui.screen.text_dialog import TextDialog
@@ -237,16 +237,30 @@ async def test_a_long_problem_is_readable_above_the_choices(size):
 
 
 @pytest.mark.parametrize(
-    ("said", "parts"),
+    ("refused", "state"),
     [
-        ("it failed (try (this) or that)", ("it failed", "try (this) or that")),
-        ("a (b) (c)", ("a (b)", "c")),
-        ("no hint", ("no hint", "")),
-        ("odd)", ("odd)", "")),
+        (None, SandboxState(works=True)),
+        (
+            ProtocolError("no sandbox works", hint="get one"),
+            SandboxState(works=False, problem="no sandbox works", cure="get one"),
+        ),
+        (ProtocolError("no such folder"), SandboxState(works=True)),
+        (ProtocolError('sandbox: preference = "forbid"'), SandboxState(works=True)),
     ],
 )
-def test_what_happened_and_what_to_try_are_told_apart(said, parts):
-    assert split_hint(said) == parts
+async def test_a_server_that_does_not_tell_of_its_sandbox_is_tried_out(refused, state):
+    asked = []
+
+    class Codex:
+        async def request(self, method, params=None):
+            asked.append(method)
+            if method == "sandbox/status":
+                raise ProtocolError("Invalid request: unknown variant `sandbox/status`")
+            if refused is not None:
+                raise refused
+
+    assert await check_sandbox(Codex(), "/w") == state
+    assert asked == ["sandbox/status", "command/exec"]
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ import orjson
 from codex_kernel.errors import ConnectionLost, PluginMissing, ProtocolError, UserError
 
 from .address import RemoteAddress
+from .refusal import read_refusal
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -61,7 +62,7 @@ class Peer:
         finally:
             del self._answers[id]
         if (error := answer.get("error")) is not None:
-            raise ProtocolError(str(error.get("message")), code=error.get("code", 0), data=error.get("data"))
+            raise ProtocolError(**read_refusal(error))
         return answer.get("result")
 
     async def post(self, method: str, params: Mapping[str, Any] | None = None) -> None:
@@ -148,7 +149,7 @@ async def connected(
                 await peer.request("initialize", about)
                 await peer.notify("initialized")
         except (ProtocolError, TimeoutError) as error:
-            why = error.message if isinstance(error, ProtocolError) else f"no answer within {OPEN_S:.0f} s"
+            why = str(error) if isinstance(error, ProtocolError) else f"no answer within {OPEN_S:.0f} s"
             raise UserError(f"the server at {address.text} does not take us: {why}") from error
         yield peer
 

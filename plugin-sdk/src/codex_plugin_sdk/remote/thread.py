@@ -90,7 +90,7 @@ class RemoteThread:
         except ServerGone:
             return
         except ProtocolError as error:
-            self._tell(OpRejected(op=type(op).__name__, message=error.message))
+            self._tell(OpRejected(op=type(op).__name__, message=str(error)))
 
     async def next_event(self) -> Event:
         """The next event. Raises `EndOfThread` after the last one."""
@@ -344,4 +344,4 @@ def _as_user_error(address: RemoteAddress) -> Iterator[None]:
     try:
         yield
     except ProtocolError as error:
-        raise UserError(error.message, hint=f"so says the server at {address.text}") from error
+        raise UserError(str(error), hint=f"so says the server at {address.text}") from error

@@ -19,9 +19,9 @@ def told(error: Exception, method: str) -> RpcError:
     if isinstance(error, RpcError):
         return error
     if isinstance(error, ProtocolError):
-        return RpcError(error.message, error.code, error.data)
+        return RpcError(error.message, error.code, error.data, hint=error.hint)
     if isinstance(error, CodexError):
-        return RpcError(f"{error.message} ({error.hint})" if error.hint else error.message)
+        return RpcError(error.message, hint=error.hint)
     log(f"{method} failed", error)
     return RpcError(f"internal error: {type(error).__name__}: {error}", INTERNAL_ERROR)
 

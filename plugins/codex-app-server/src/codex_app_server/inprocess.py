@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import anyio
 
 from codex_plugin_sdk import ConnectionLost, ProtocolError
+from codex_plugin_sdk.remote.refusal import read_refusal
 
 from .client import Client
 from .server import Server
@@ -152,7 +153,7 @@ class Connection(Client):
             return  # who asked was cancelled
         error = message.get("error")
         if error is not None:
-            waiting.error = RpcError(error["message"], error["code"], error.get("data"))
+            waiting.error = RpcError(**read_refusal(error))
         else:
             waiting.result = message["result"]
         waiting.settled.set()

@@ -77,6 +77,7 @@ async def _open_again(server: Server, loaded: LoadedThread, listeners: list[Clie
         again = await server.open_recorded(loaded.engine, options)
         again.recall({**loaded.wire(), "updatedAt": again.updated_s})
         again.state.settings, again.state.sticky = loaded.state.settings, dict(loaded.state.sticky)
+        again.state.gate.inherit(loaded.state.gate)
         if (owner := loaded.dynamic.owner) is not None:
             meta = (await on_shelf(lambda: shelf(server).require(loaded.id))).meta
             again.bring(owner, read_specs(meta.get(DYNAMIC_TOOLS) or ()))

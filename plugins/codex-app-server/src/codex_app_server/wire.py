@@ -28,13 +28,15 @@ Id = str | int
 class RpcError(ProtocolError):
     """What a request is answered with when it cannot be carried out."""
 
-    def __init__(self, message: str, code: int = INVALID_REQUEST, data: object = None) -> None:
-        super().__init__(message, code=code, data=data)
+    def __init__(self, message: str, code: int = INVALID_REQUEST, data: object = None, *, hint: str = "") -> None:
+        super().__init__(message, code=code, data=data, hint=hint)
 
     def as_dict(self) -> dict[str, Any]:
-        """The member `error` of an answer."""
-        found: dict[str, Any] = {"code": self.code, "message": self.message}
-        return found if self.data is None else {**found, "data": self.data}
+        """The member `error` of an answer. Clients show the message only, so that the hint stands in it; where there is
+        no other data, it is said apart as well."""
+        found: dict[str, Any] = {"code": self.code, "message": str(self)}
+        data = {"hint": self.hint} if self.data is None and self.hint else self.data
+        return found if data is None else {**found, "data": data}
 
 
 @value

@@ -56,16 +56,8 @@ def _finding(found: Survey) -> Finding:
         name=NAME,
         health=Health.WARNING,
         message=f"{message}, but does not enforce: {names}",
-        cure=_cure(found),
+        cure=found.cures or "codex sandbox status tells why",
         details=_details(found),
-    )
-
-
-def _cure(found: Survey) -> str:
-    """That of a stronger engine that cannot be used, if there is one."""
-    stronger = [candidate for candidate in found.candidates if candidate.reason and candidate.probe.cure]
-    return "; ".join(f"{candidate.name}: {candidate.probe.cure}" for candidate in stronger) or (
-        "codex sandbox status tells why"
     )
 
 

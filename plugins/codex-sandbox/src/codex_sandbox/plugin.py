@@ -1,16 +1,16 @@
-"""Offers the command `sandbox` and the check of the same name. Hookimpls only."""
+"""Offers the command `sandbox`, the check of the same name and a method of the app server. Hookimpls only."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from codex_plugin_sdk import CheckSpec, CommandSpec, hookimpl
+from codex_plugin_sdk import AppMethodSpec, CheckSpec, CommandSpec, hookimpl
 
 if TYPE_CHECKING:
     import click
 
-    from codex_plugin_sdk import Check, CheckSetup
+    from codex_plugin_sdk import AppMethod, AppMethodSetup, Check, CheckSetup
 
 
 @hookimpl
@@ -23,6 +23,20 @@ def codex_commands() -> Iterable[CommandSpec]:
 def codex_checks() -> Iterable[CheckSpec]:
     """What confines commands here, and what it does not enforce."""
     yield CheckSpec(name="sandbox", factory=_check, order=40)
+
+
+@hookimpl
+def codex_app_methods() -> Iterable[AppMethodSpec]:
+    """What `codex sandbox status` tells, for frontends."""
+    yield AppMethodSpec(
+        name="sandbox/status", help="What confines commands, and what it does not enforce", factory=_status
+    )
+
+
+def _status(setup: AppMethodSetup) -> AppMethod:
+    from .app_methods import status
+
+    return status(setup)
 
 
 def _command() -> click.Command:

@@ -12,7 +12,7 @@ from .options import Task, task_of
 from .survey import Survey, survey
 
 if TYPE_CHECKING:
-    from codex_plugin_sdk import Invocation
+    from codex_plugin_sdk import Invocation, Probe
 
 SCHEMA_VERSION = 1
 
@@ -43,12 +43,13 @@ def _json(task: Task, found: Survey) -> str:
         "confined": found.confined,
         "problem": found.problem,
         "cure": found.cure,
-        "engines": [_engine(candidate, found) for candidate in found.candidates],
+        "engines": [engine_entry(candidate, found) for candidate in found.candidates],
     }
     return orjson.dumps(report, option=orjson.OPT_INDENT_2).decode() + "\n"
 
 
-def _engine(candidate: Candidate, found: Survey) -> dict[str, object]:
+def engine_entry(candidate: Candidate, found: Survey) -> dict[str, object]:
+    """An engine for programs."""
     probe = candidate.probe
     return {
         "name": candidate.name,
@@ -60,8 +61,13 @@ def _engine(candidate: Candidate, found: Survey) -> dict[str, object]:
         "proof": _proof(candidate),
         "reason": candidate.reason,
         "cure": probe.cure,
-        "guarantees": [{"name": g.name, "enforced": g.enforced, "why": g.why} for g in probe.guarantees],
+        "guarantees": guarantee_entries(probe),
     }
+
+
+def guarantee_entries(probe: Probe) -> list[dict[str, object]]:
+    """What an engine enforces, and what not, for programs."""
+    return [{"name": g.name, "enforced": g.enforced, "why": g.why} for g in probe.guarantees]
 
 
 def _proof(candidate: Candidate) -> str:

@@ -28,13 +28,23 @@ class Survey(Value):
         """The chosen one."""
         return next((found for found in self.candidates if found.name == self.chosen), None)
 
+    @property
+    def cures(self) -> str:
+        """What would make a stronger engine usable, where the chosen one is not the strongest."""
+        return "; ".join(
+            f"{found.name}: {found.probe.cure}" for found in self.candidates if found.reason and found.probe.cure
+        )
 
-async def survey(engine: Engine, policy: SandboxPolicy) -> Survey:
-    """Try out all engines for a policy. Raises `PluginLoadError` for a sandbox plugin that is broken."""
+
+async def survey(engine: Engine, policy: SandboxPolicy, *, first_only: bool = False) -> Survey:
+    """Try out all engines for a policy; with `first_only` none behind the one that is chosen. Raises `PluginLoadError`
+    for a sandbox plugin that is broken."""
     chooser = engine.sandbox()
     start = Survey(policy=policy, preference=engine.settings.sandbox_preference)
     try:
-        return await (_unconfined(chooser, start) if policy.unconfined else _confined(chooser, start))
+        if policy.unconfined:
+            return await _unconfined(chooser, start)
+        return await _confined(chooser, start, first_only=first_only)
     finally:
         await chooser.aclose()
 
@@ -47,9 +57,9 @@ async def _unconfined(chooser: SandboxChooser, start: Survey) -> Survey:
     return start.replace(confined=False, chosen="none")
 
 
-async def _confined(chooser: SandboxChooser, start: Survey) -> Survey:
+async def _confined(chooser: SandboxChooser, start: Survey, *, first_only: bool) -> Survey:
     try:
-        start = start.replace(candidates=tuple(await chooser.survey(start.policy)))
+        start = start.replace(candidates=tuple(await chooser.survey(start.policy, first_only=first_only)))
         # What is chosen, and why nothing is, is the chooser's to say; what has proved itself is not tried again.
         backend = await chooser.backend(start.policy)
     except SandboxError as error:

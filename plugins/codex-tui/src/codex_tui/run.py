@@ -48,10 +48,11 @@ def _run_lines(invocation: Invocation, given: Mapping[str, Any]) -> int:
 
 def _run_screen(invocation: Invocation, given: Mapping[str, Any]) -> int:
     from .screen import first_frame
-    from .starting import read_options
 
     splash = first_frame.show(invocation, given)
     try:
+        with first_frame.splash.importing():
+            from .starting import read_options
         options = read_options(invocation, given)
         if options.section.screen_reader:
             splash.cancel()

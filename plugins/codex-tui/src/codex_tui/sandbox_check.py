@@ -1,17 +1,22 @@
-"""Whether commands can be confined, found out as any client of the server can: by running one that does nothing."""
+"""Whether commands can be confined, and by what: the server's method `sandbox/status`. Of a server without it, such as
+that of Codex, it is found out as any client can: by running a command that does nothing."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import attrs
 
 from codex_plugin_sdk import ProtocolError
 
-from .link import Link
+from .link import Link, Message
 from .link.errors import LinkLost
 
 LIMIT_MS = 15_000
-_OWN_WISH = 'preference = "forbid"'
+FORBID = "forbid"
+_OWN_WISH = f'preference = "{FORBID}"'
 """Part of what the server says when the user wants to be asked before each command: nothing is broken then."""
+_MORE = "codex sandbox status tells more"
 
 
 @attrs.frozen(kw_only=True)
@@ -25,29 +30,30 @@ class SandboxState:
 
 
 async def check_sandbox(link: Link, cwd: str) -> SandboxState:
-    """Run `true` in the sandbox of a folder. The server does not say which engine it has taken, nor what that one does
-    not enforce: `codex sandbox status` does. Raises `LinkLost`."""
+    """Whether commands can be confined in a folder. Raises `LinkLost`."""
     try:
-        await link.request("command/exec", {"command": ["true"], "cwd": cwd, "timeoutMs": LIMIT_MS})
+        found = await sandbox_status(link, cwd=cwd)
+        if found is None:
+            await link.request("command/exec", {"command": ["true"], "cwd": cwd, "timeoutMs": LIMIT_MS})
+        elif not found["works"] and found["preference"] != FORBID:
+            return SandboxState(works=False, problem=found["problem"], cure=found["cure"] or _MORE)
     except LinkLost:
         raise
     except ProtocolError as error:
-        said = f"{error.message} ({error.hint})" if error.hint else error.message
-        # Any other refusal (no such program, no such folder) comes from behind the sandbox.
-        if "sandbox" in said and _OWN_WISH not in said:
-            problem, cure = split_hint(said)
-            return SandboxState(works=False, problem=problem, cure=cure or "codex sandbox status tells more")
+        # Any other refusal (no such program, no such folder) is not the sandbox's.
+        if "sandbox" in str(error) and _OWN_WISH not in str(error):
+            return SandboxState(works=False, problem=error.message, cure=error.hint or _MORE)
     return SandboxState(works=True)
 
 
-def split_hint(said: str) -> tuple[str, str]:
-    """What happened and what to try, of `MESSAGE (HINT)`, which is how the server says both. The hint may hold
-    parentheses of its own."""
-    if not said.endswith(")"):
-        return said, ""
-    depth = 0
-    for place in range(len(said) - 1, 0, -1):
-        depth += {")": 1, "(": -1}.get(said[place], 0)
-        if depth == 0:
-            return said[:place].rstrip(), said[place + 1 : -1]
-    return said, ""
+async def sandbox_status(link: Link, **params: Any) -> Message | None:
+    """What `sandbox/status` says; None where the server has no such method. Raises `ProtocolError`, `LinkLost`."""
+    from .commands.asking import is_not_served
+
+    try:
+        found: Message = await link.request("sandbox/status", params)
+    except ProtocolError as error:
+        if is_not_served(error):
+            return None
+        raise
+    return found

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from codex_plugin_sdk import UserError
+from codex_plugin_sdk import ProtocolError, UserError
 
 from ..link import Message
+from ..sandbox_check import FORBID, sandbox_status
 from .asking import agreed, need_thread, needed, request, sure, wrong
 from .choices import choose, when
 from .ui import Option
@@ -170,7 +171,7 @@ async def sandbox(ui: Ui, arguments: str) -> None:
         await _take_mode(ui, rules, words[0], network=len(words) == 2, yes=yes)
         return
     now = await facts(ui)
-    ui.card("Sandbox", [*sandbox_rows(ui, now)])
+    ui.card("Sandbox", await sandbox_rows(ui, now))
     if not ui.interactive:
         return
     mode = TYPES.get(ui.session.status.sandbox)
@@ -217,14 +218,14 @@ async def facts(ui: Ui) -> Message:
     return found
 
 
-def sandbox_rows(ui: Ui, now: Message) -> list[tuple[str, str]]:
+async def sandbox_rows(ui: Ui, now: Message) -> list[tuple[str, str]]:
     """What confines commands, as rows of a card; what is chosen for the next turn counts already."""
     chosen: Message = ui.session.overrides.get("sandboxPolicy") or now["sandbox"]
     kind: str = chosen["type"]
     network = chosen.get("networkAccess") in (True, "enabled") or kind == "dangerFullAccess"
     rows: list[tuple[str, str]] = [
         ("sandbox", TYPES.get(kind, kind)),
-        ("confined by", ui.session.status.engine or "the server does not tell"),
+        *await _engine_rows(ui, TYPES.get(kind, kind)),
         ("network", "yes" if network else "no"),
     ]
     if kind == "workspaceWrite":
@@ -233,3 +234,26 @@ def sandbox_rows(ui: Ui, now: Message) -> list[tuple[str, str]]:
         roots += [] if chosen.get("excludeTmpdirEnvVar") else ["$TMPDIR"]
         rows.append(("writable", ", ".join(dict.fromkeys(roots))))
     return rows
+
+
+async def _engine_rows(ui: Ui, mode: str) -> list[tuple[str, str]]:
+    """What enforces a mode on the server's machine, and what it does not enforce."""
+    if mode not in MODES:
+        return [("confined by", "whatever the server runs in")]
+    try:
+        found = await sandbox_status(ui.session.link, threadId=need_thread(ui), mode=mode)
+    except ProtocolError as error:  # a card with a gap is worth more than none
+        return [("confined by", f"it cannot be found out: {error}")]
+    if found is None:
+        return [("confined by", "the server does not tell")]
+    ui.session.status.engine = found["engine"] or ""
+    if not found["confined"]:
+        return [("confined by", "nothing")]
+    if found["works"]:
+        rows = [("confined by", found["version"] or found["engine"])]
+    elif found["preference"] == FORBID:
+        return [("confined by", "nothing: each command is asked for, and runs unconfined")]
+    else:
+        rows = [("confined by", f"nothing, so that commands are refused: {found['problem']}")]
+    rows += [("not enforced", found["why"])] if found["degraded"] and found["why"] else []
+    return rows + ([("cure", found["cure"])] if found["cure"] else [])

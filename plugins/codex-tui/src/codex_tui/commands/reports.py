@@ -34,7 +34,7 @@ async def status(ui: Ui, arguments: str) -> None:
         ("provider", known.provider or now["modelProvider"]),
         ("account", await _account(ui)),
         ("approvals", f"{known.approval}, asked of {_reviewer(known.reviewer)}"),
-        *sandbox_rows(ui, now),
+        *await sandbox_rows(ui, now),
         ("context", _window(ui)),
         ("tokens", _tokens(ui)),
     ]

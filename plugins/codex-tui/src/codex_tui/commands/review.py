@@ -27,7 +27,7 @@ async def review(ui: Ui, arguments: str) -> None:
     try:
         started = await request(ui, "review/start", threadId=thread_id, target=target, delivery="inline")
     except ProtocolError as error:
-        words, options, _ = error.message.partition(" (--")
+        words, options, _ = str(error).partition(" (--")
         if not options:
             raise
         raise UserError(words, hint=f"/review takes: {', '.join(USAGE)}") from error  # it named those of `codex review`

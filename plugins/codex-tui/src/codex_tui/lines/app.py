@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -14,11 +14,10 @@ import anyio
 from codex_plugin_sdk import CodexError
 
 from ..render import load_theme
-from ..session.asks import Ask
 from ..session.cells import UserCell
 from ..session.controller import Draft, Session
-from .asking import put_ask
-from .desk import Desk, Left
+from .answering import Answers
+from .desk import Desk
 from .entering import Typing
 from .feed import Feed
 from .keyboard import Keyboard
@@ -29,8 +28,6 @@ from .ui import LineUi
 from .words import seconds
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from ..link.local import LocalLink
     from ..options import Options
 
@@ -76,15 +73,16 @@ async def serve(options: Options, link: LocalLink | None = None) -> int:
 
 
 class LineApp:
-    """`still_s`: how often it says that it still works, where it does."""
+    """`terminal` are file descriptors for input and output, by default the standard ones. `still_s`: how often it says
+    that it still works, where it does."""
 
-    def __init__(self, session: Session, options: Options, *, still_s: float = STILL_S) -> None:
+    def __init__(
+        self, session: Session, options: Options, *, terminal: tuple[int, int] | None = None, still_s: float = STILL_S
+    ) -> None:
         self.session, self.options = session, options
         self.ui = LineUi(self, options.invocation)
-        stdin = sys.stdin.fileno() if sys.stdin is not None else -1
-        stdout = sys.stdout
-        self._out_fd = stdout.fileno()
-        self.paper = Paper(self._out_fd, encoding=stdout.encoding, echoes=stdin >= 0 and os.isatty(stdin))
+        stdin, self._out_fd = terminal or _standard()
+        self.paper = Paper(self._out_fd, encoding=sys.stdout.encoding, echoes=stdin >= 0 and os.isatty(stdin))
         self.typing = Typing(self)
         self.desk = Desk(self.paper, self.typing.take, self.draw_soon)
         self.keyboard = self.desk.keyboard = Keyboard(stdin, self._line, self._input_ended)
@@ -93,17 +91,16 @@ class LineApp:
         self._still_s = still_s
         self._code: int | None = None
         self._over, self._hurry = anyio.Event(), anyio.CancelScope()
-        self._dirty, self._asked, self._ended, self._begun = (anyio.Event() for _ in range(4))
+        self._dirty, self._ended, self._begun = (anyio.Event() for _ in range(3))
         self._drawing = anyio.Lock()
         self._announced: str | None = None
         self._explained = False
-        self._answering: tuple[Ask, anyio.CancelScope] | None = None
-        self._answered = 0
+        self._answers = Answers(self)
         self._pressed_at = -SECOND_PRESS_S
         self._finishes = False
         self._tasks: Any = None
         session.on_change = session.transcript.on_change = self.draw_soon
-        session.on_ask = self._asks_changed
+        session.on_ask = self._answers.changed
         session.on_turn_end = self._turn_ended
         session.on_restore = self._restored
 
@@ -111,18 +108,25 @@ class LineApp:
 
     async def run(self) -> int:
         """Run until the end; the exit code. Raises `CodexError` when the session could not begin."""
-        with handled(interrupt=self.interrupt, end=self._signalled, go_on=self._continued):
-            async with anyio.create_task_group() as self._tasks:
-                parts = (self.keyboard.run, self._listen, self._draw_always, self._put_asks, self._keep_time)
-                for part in (*parts, self._begin):
-                    self._tasks.start_soon(part)
-                await self._over.wait()
-                await self._wind_up()
-                self._tasks.cancel_scope.cancel()
-        self.paper.close()
+        try:
+            with handled(interrupt=self.interrupt, end=self._signalled, go_on=self._continued):
+                await self._run_parts()
+        except BaseExceptionGroup as group:
+            raise _innermost(group) from None
+        finally:
+            self.paper.close()
         if self.failure is not None:
             raise self.failure
         return self._code or 0
+
+    async def _run_parts(self) -> None:
+        async with anyio.create_task_group() as self._tasks:
+            parts = (self.keyboard.run, self._listen, self._draw_always, self._answers.run, self._keep_time)
+            for part in (*parts, self._begin):
+                self._tasks.start_soon(part)
+            await self._over.wait()
+            await self._wind_up()
+            self._tasks.cancel_scope.cancel()
 
     async def _begin(self) -> None:
         try:
@@ -152,8 +156,8 @@ class LineApp:
         """The turn that runs is stopped, or finished where that is wanted; then the last words."""
         session = self.session
         with self._hurry, anyio.move_on_after(None if self._finishes else STOP_S):
-            if session.busy and not self._finishes:
-                await session.interrupt()
+            if session.busy and not self._finishes and session.status.phase != "lost":
+                await self.guarded(self._stop)
             while session.busy and session.status.phase != "lost":
                 self._ended = anyio.Event()
                 await self._ended.wait()
@@ -179,16 +183,16 @@ class LineApp:
         if now - self._pressed_at < SECOND_PRESS_S or self._code is not None:
             self.leave(INTERRUPTED)
             return
-        self._pressed_at = now
         if self.desk.leave():
             said = "The question is left."
         elif self.typing.drop():
             said = "What you had begun is dropped."
-        elif self.session.busy:
-            self.run_later(self._stop)
-            said = "Interrupting. Once more ctrl+c leaves."
         else:
+            self._pressed_at = now
             said = "Once more ctrl+c leaves."
+            if self.session.busy:
+                self.run_later(self._stop)
+                said = f"Interrupting. {said}"
         self.say_now(said)
 
     async def _stop(self) -> None:
@@ -203,8 +207,7 @@ class LineApp:
 
     def _continued(self) -> None:
         """After ctrl+z and `fg`: the shell has written below the prompt."""
-        self.paper.entered()
-        self.draw_soon()
+        self.say_now()
 
     def _line(self, text: str) -> None:
         self.desk.line(text)
@@ -290,53 +293,20 @@ class LineApp:
 
     # -- questions -------------------------------------------------------------------------------
 
-    def questions(self) -> AbstractAsyncContextManager[None]:
+    @asynccontextmanager
+    async def questions(self) -> AsyncIterator[None]:
         """Within this, nobody else asks; what was said before is written."""
-        return _questions(self)
-
-    def _asks_changed(self) -> None:
-        self._asked.set()
-        if self._answering is not None and self._answering[0] not in self.session.asks:
-            self._answering[1].cancel()
-
-    async def _put_asks(self) -> None:
-        session = self.session
-        while True:
-            while not session.asks:
-                self._answered = 0
-                self._asked = anyio.Event()
-                await self._asked.wait()
-            async with self.questions():
-                if session.asks:
-                    await self._put(session.asks[0])
-            self._answered += 1
-
-    async def _put(self, ask: Ask) -> None:
-        count = len(self.session.asks) + self._answered
-        place = f" ({self._answered + 1} of {count})" if count > 1 else ""
-        other = ask.thread_id and ask.thread_id != self.session.thread_id
-        whose = f" of sub-agent {ask.thread_id[-8:]}" if other else ""
-        reply = None
-        with anyio.CancelScope() as scope:
-            self._answering = ask, scope
-            try:
-                reply = await put_ask(self.desk, ask, place=place, whose=whose)
-            except Left:
-                reply = ask.reply(ask.cancel)
-            finally:
-                self._answering = None
-        if reply is None or ask not in self.session.asks:
-            await self.paper.write(["That question is settled already."])
-        else:
-            await self._guarded(lambda: self.session.reply(ask, reply))
-        if self.desk.kept:
-            self.keep(self.desk.kept)
+        async with self.desk.lock:
+            self.keyboard.resume()
+            await self.draw()
+            yield
+        self.draw_soon()
 
     def keep(self, text: str) -> None:
         """Let the user go on from a text."""
         self.desk.kept = text
-        if text and not self.typing.is_idle:
-            self.say_now(f"Kept: {text}", "The next line that you enter goes on from there; ctrl+c drops it.")
+        if text and self.session.busy:  # else the prompt shows it
+            self.say_now(f"Kept: {text}", "An empty line sends it, more words go on from there, ctrl+c drops it.")
         self.draw_soon()
 
     # -- what happens ----------------------------------------------------------------------------
@@ -346,12 +316,8 @@ class LineApp:
         self.draw_soon()
 
     def _restored(self, drafts: Sequence[Draft]) -> None:
-        self.session.notice("info", "what was queued was not sent; an empty line sends it now, ctrl+c drops it")
+        self.session.notice("info", "what was queued was not sent")
         self.keep("\n".join(filter(None, [self.desk.kept, *(draft.text for draft in drafts)])))
-
-    async def send(self, draft: Draft) -> None:
-        """Send input; see `Typing.send`."""
-        await self.typing.send(draft)
 
     async def perform(self, action: str) -> bool:
         """See `commands.ui.Ui`."""
@@ -361,19 +327,23 @@ class LineApp:
 
     def run_later(self, work: Callable[[], Awaitable[None]]) -> None:
         """Go on with something in the background."""
-        self._tasks.start_soon(self._guarded, work)
+        self._tasks.start_soon(self.guarded, work)
 
-    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
+    async def guarded(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do something; what goes wrong is said."""
         try:
             await work()
         except CodexError as error:
             self.session.notice("error", error.message, error.hint)
 
 
-@asynccontextmanager
-async def _questions(app: LineApp) -> AsyncIterator[None]:
-    async with app.desk.lock:
-        app.keyboard.resume()
-        await app.draw()
-        yield
-    app.draw_soon()
+def _standard() -> tuple[int, int]:
+    """File descriptors of standard input (-1: it is closed) and output."""
+    return sys.stdin.fileno() if sys.stdin is not None else -1, sys.stdout.fileno()
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """What went wrong first."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

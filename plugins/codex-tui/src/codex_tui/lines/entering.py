@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -64,7 +63,7 @@ class Typing:
         text, desk.kept = desk.kept + line, ""
         entry = self._parser.feed(text)
         if entry is not None:
-            self._entries.append((entry, asyncio.get_running_loop().time()))
+            self._entries.append((entry, self._app.keyboard.read_at))
             self._entered.set()
             if len(self._entries) >= MOST_WAITING:
                 self._app.keyboard.pause()
@@ -123,7 +122,6 @@ class Typing:
                     await self.send(Draft(text=outcome.text, images=outcome.images), typed=True)
         except CodexError as error:
             app.session.notice("error", error.message, error.hint)
-            app.session.notice("info", "it was not sent; an empty line sends it again, ctrl+c drops it")
             app.keep(text)
 
     async def _shell(self, command: str) -> None:

@@ -19,6 +19,8 @@ READ_BYTES = 65_536
 MAX_LINE_BYTES = 4 << 20
 """A line that is longer counts as several."""
 MAX_DRAIN_BYTES = 1 << 20
+MOST_AT_ONCE = 200
+"""Reads before others have their turn."""
 _ENDS = re.compile(rb"\r\n|\n|\r")
 _EOF_MARK = b"\0"
 """What Linux keeps for a ctrl+d that nobody has read yet."""
@@ -36,6 +38,8 @@ class Keyboard:
         self._reads = anyio.Event()
         self._reads.set()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self.read_at = 0.0
+        """When the last lines were read, by the loop's clock: those that lay there together were read together."""
         self.is_tty = fd >= 0 and _is_tty(fd)
 
     async def run(self) -> None:
@@ -77,7 +81,7 @@ class Keyboard:
     @contextmanager
     def hidden(self) -> Iterator[bool]:
         """What is typed is not shown meanwhile; gives whether that is possible."""
-        if not self.is_tty or self._ended:
+        if not self.is_tty or self._ended or self._is_in_background:
             yield False
             return
         import termios
@@ -103,8 +107,11 @@ class Keyboard:
             self._loop.remove_reader(self._fd)
 
     def _readable(self) -> None:
-        # What was there may have been drained since: a read would wait then.
-        if not self._ended and select.select([self._fd], [], [], 0)[0]:
+        self.read_at = asyncio.get_running_loop().time()
+        # What was there may have been drained since: a read would wait then. A terminal gives one line at a time.
+        for _ in range(MOST_AT_ONCE):
+            if self._ended or not select.select([self._fd], [], [], 0)[0]:
+                break
             self._take(self._read())
 
     async def _read_file(self) -> None:
@@ -146,14 +153,27 @@ class Keyboard:
     def _pull(self) -> bytes:
         if not self.is_tty:
             return self._pull_ready()
-        if os.tcgetpgrp(self._fd) != os.getpgrp():
-            return b""  # in the background: the terminal is somebody else's now
-        with self._uncooked():
-            data = self._pull_ready()
+        if self._is_in_background:
+            return b""
+        import termios
+
+        try:
+            with self._uncooked():
+                data = self._pull_ready()
+        except termios.error:  # the terminal is gone, which reading it tells as well
+            return b""
         data, mark, _ = data.partition(_EOF_MARK)
         if mark and self._loop is not None:
             self._loop.call_soon(self._end)
         return data
+
+    @property
+    def _is_in_background(self) -> bool:
+        """Whether the terminal is another job's now: to change it would stop us."""
+        try:
+            return os.tcgetpgrp(self._fd) != os.getpgrp()
+        except OSError:  # it controls nobody's jobs, at least not ours
+            return False
 
     def _pull_ready(self) -> bytes:
         found = bytearray()

@@ -40,7 +40,7 @@ async def open_session(app: LineApp) -> bool:
     )
     app.typing.history = _history(app)
     if options.prompt or options.images:
-        await app.send(Draft(text=options.prompt, images=options.images))
+        await app.typing.send(Draft(text=options.prompt, images=options.images))
     return True
 
 
@@ -49,7 +49,8 @@ async def ask_trust(app: LineApp, *, even_if_known: bool = False) -> None:
     `LinkLost`."""
     link = app.session.link
     try:
-        ask = read_trust(await link.request("trust/show", {"cwd": app.options.cwd}))
+        shown = await link.request("trust/show", {"cwd": app.options.cwd})
+        ask = read_trust(shown, in_session=bool(app.session.thread_id))
     except (ProtocolError, BadAsk) as error:
         if even_if_known:
             app.session.notice("warning", f"the project cannot be looked at: {error}", "codex trust --show")

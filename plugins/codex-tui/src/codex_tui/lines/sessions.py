@@ -30,7 +30,8 @@ async def pick_session(ui: LineUi, title: str, cwd: str) -> str | None:
         options = [_option(thread) for thread in page["data"]]
         options.append(Option(value=SEARCH, label="Search by words"))
         about = f" with {words!r}" if words else ""
-        count = f"{len(options) - 1} sessions{about}, the newest first" if len(options) > 1 else f"No session{about}"
+        found = len(page["data"])
+        count = f"{counted(found, 'session')}{about}, the newest first" if found else f"No session{about}"
         picked = await ui.pick(title, options, note=f"{count}{'; there are more' if page['nextCursor'] else ''}.")
         if picked is not SEARCH:
             return str(picked) if picked is not None else None

@@ -119,7 +119,7 @@ class LineUi:
 
     async def submit(self, draft: Draft) -> None:
         """See `Ui`."""
-        await self._app.send(draft)
+        await self._app.typing.send(draft)
 
     def run_later(self, work: Callable[[], Awaitable[None]]) -> None:
         """See `Ui`."""

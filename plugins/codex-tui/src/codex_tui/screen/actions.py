@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import time
-import webbrowser
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,6 @@ from ..render import load_theme, themes
 from ..session.cells import AgentCell, CardCell, UserCell
 from ..session.controller import Draft
 from .editor import edit_outside
-from .overlay import Overlay
 
 if TYPE_CHECKING:
     from .app import CodexApp
@@ -163,6 +161,8 @@ class Actions:
     def open_url(self, url: str) -> None:
         """Open a page in the user's browser, at their wish."""
         if url.startswith(("https://", "http://")):
+            import webbrowser
+
             self._app.go(_awaited(anyio.to_thread.run_sync(webbrowser.open, url)))
 
     # -- what commands ask for -------------------------------------------------------------------
@@ -198,7 +198,7 @@ class Actions:
 
     def show_transcript(self) -> None:
         """The whole transcript, to scroll in."""
-        self._app.show_overlay(Overlay("Transcript", self._app.source, at_end=True))
+        self._app.show_overlay("Transcript", self._app.source)
 
     def _copy(self, text: str) -> None:
         data = text.encode()
@@ -259,7 +259,7 @@ class Actions:
         transcript = Transcript()
         await load_tail(self._app.session.link, transcript, thread_id, 400)
         source = TranscriptSource(transcript, render_cell, self._app.colours, joins=joins)
-        self._app.show_overlay(Overlay(f"Agent {thread_id[:8]}", source, at_end=True))
+        self._app.show_overlay(f"Agent {thread_id[:8]}", source)
         return True
 
     # -- turns -----------------------------------------------------------------------------------

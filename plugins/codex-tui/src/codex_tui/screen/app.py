@@ -31,9 +31,7 @@ from .composer import Composer
 from .dialog import Dialog
 from .feed import Feed
 from .opening import header, open_session
-from .overlay import Overlay
 from .providers import providers
-from .put_ask import put_ask
 from .rows import Rows
 from .statusline import StatusLine
 from .terminal import TerminalApp
@@ -48,6 +46,7 @@ if TYPE_CHECKING:
     from ..session.asks import Ask
     from .painter import Painter
     from .restore import Terminal
+    from .viewport import Blocks
 
 FRAMES_PER_S = 30
 LEAST_LIVE_ROWS = 3
@@ -79,6 +78,7 @@ class CodexApp(TerminalApp[None]):
         self.session, self.options = session, options
         self.keymap = options.keymap
         self.colours: Theme = options.theme
+        self.begin_with(textual_theme(options.theme, inline=options.inline))
         self.dialogs = Dialogs(self)
         self.commands = ScreenUi(self, options.invocation)
         self.act = Actions(self)
@@ -134,7 +134,6 @@ class CodexApp(TerminalApp[None]):
 
     def on_mount(self) -> None:
         """Everything is there: begin."""
-        self.use_theme(self.colours)
         self.composer.focus()
         self._draw()
         self.go(self.session.listen())
@@ -311,6 +310,8 @@ class CodexApp(TerminalApp[None]):
                 self.notifier.waiting(ask.title)
 
     async def _put(self, ask: Ask) -> None:
+        from .put_ask import put_ask
+
         try:
             reply = await put_ask(
                 ask,
@@ -402,11 +403,13 @@ class CodexApp(TerminalApp[None]):
             event.stop()
             event.prevent_default()
 
-    def show_overlay(self, overlay: Overlay) -> None:
-        """Fill the screen with something, until the user has seen enough."""
+    def show_overlay(self, title: str, blocks: Blocks) -> None:
+        """Fill the screen with something, its end first, until the user has seen enough."""
+        from .overlay import Overlay
+
         if self.options.overlays:
             self.enter_alternate()
-        self.push_screen(overlay, lambda _: self.leave_alternate())
+        self.push_screen(Overlay(title, blocks, at_end=True), lambda _: self.leave_alternate())
 
     def clear_screen(self) -> None:
         """Begin with an empty screen; the scrollback stays."""

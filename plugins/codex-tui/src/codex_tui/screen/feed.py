@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from ..render import RenderCache, joins, render_tail, stream_of
+from ..render import RenderCache, joins, render_tail
 from ..session.cells import AgentCell
 
 if TYPE_CHECKING:
@@ -88,6 +88,8 @@ class Feed:
             self._generation = self._transcript.generation
             there = {id(cell): place for place, cell in enumerate(cells)}
             self._printed = [cell for cell in self._printed if id(cell) in there]
+            if self._printed:  # what is gone was taken back, and what comes may be called like it
+                self._keys = {cell.key for cell in self._printed}
             self._live = [cell for cell in self._live if id(cell) in there]
             if self._stream is not None and id(self._stream.cell) not in there:
                 self._stream = None
@@ -151,13 +153,16 @@ class _Stream:
     """An answer of which the first rows are written already."""
 
     def __init__(self, cell: AgentCell) -> None:
+        from ..render import stream_of  # late: with it comes all that reads Markdown
+
         self.cell = cell
+        self._stream_of = stream_of
         self._width = 0
         self._written = 0
 
     def fresh_rows(self, width: int, theme: Theme) -> list[Text]:
         """Rows that have become final."""
-        stream = stream_of(self.cell, width, theme)
+        stream = self._stream_of(self.cell, width, theme)
         if self._width not in (0, width):  # what was written counts as the final rows of the new width
             self._written = stream.stable_rows
         self._width = width
@@ -167,11 +172,11 @@ class _Stream:
 
     def moving_rows(self, width: int, theme: Theme) -> list[Text]:
         """Rows that may still change."""
-        return stream_of(self.cell, width, theme).rows(self._written)
+        return self._stream_of(self.cell, width, theme).rows(self._written)
 
     def again(self, width: int, theme: Theme) -> list[Text]:
         """What is written already, at this width."""
-        stream = stream_of(self.cell, width, theme)
+        stream = self._stream_of(self.cell, width, theme)
         self._width, self._written = width, stream.stable_rows
         return stream.rows()[: self._written]
 

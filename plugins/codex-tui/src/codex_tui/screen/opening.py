@@ -61,17 +61,18 @@ async def _onboard(app: CodexApp) -> bool:
 
 async def ask_trust(app: CodexApp, *, even_if_known: bool = False) -> None:
     """Ask whether the files of this project count, if there are any that would and nobody has said so yet."""
-    from .trust_dialog import TrustDialog
-
     link = app.session.link
     try:
-        ask = read_trust(await link.request("trust/show", {"cwd": app.options.cwd}))
+        shown = await link.request("trust/show", {"cwd": app.options.cwd})
+        ask = read_trust(shown, in_session=bool(app.session.thread_id))
     except (ProtocolError, BadAsk) as error:
         if even_if_known:
             app.session.notice("warning", f"the project cannot be looked at: {error}", "codex trust --show")
         return
     if not ask.needed and not even_if_known:
         return
+    from .trust_dialog import TrustDialog
+
     answer = await app.dialogs.ask(lambda: TrustDialog(ask))
     told = None if answer is None else ask.result(answer[0])
     if told is not None:

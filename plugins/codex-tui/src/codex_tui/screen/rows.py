@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.segment import Segment
+from rich.style import Style
 from rich.text import Text
 from textual.strip import Strip
 from textual.widget import Widget
@@ -14,11 +15,13 @@ from ..render import cells
 
 _CONSOLE = Console(width=10_000, color_system="truecolor", legacy_windows=False)
 """Only makes segments of texts; nothing is written to it."""
+_PLAIN = Style.null()
 
 
 def strip_of(row: Text) -> Strip:
     """A row as textual draws it."""
-    segments = [Segment(text, style) for text, style, _ in row.render(_CONSOLE) if text]
+    # a text without any style yields None for it, which textual's filters (NO_COLOR) do not take
+    segments = [Segment(text, style or _PLAIN) for text, style, _ in row.render(_CONSOLE) if text]
     return Strip(segments, cells(row.plain))
 
 

@@ -2,7 +2,7 @@
 
 Private API of textual 8.2 that is used here, and nowhere else in `screen` but in driver.py: `App._display` (a frame is
 handed over), `_build_driver`, `_filters`, `_batch_count`, `_running`, `_closed`, `_sync_available`, `_fatal_error`,
-`_handle_exception`, `_exit_renderables`, `_watch_app_focus`, `Screen._refresh_layout` (lay out and draw now),
+`_handle_exception`, `_exit_renderables`, `_refresh_truecolor_filter`, `_watch_app_focus`, `Screen._refresh_layout` (lay out and draw now),
 `_compositor.InlineUpdate/CompositorUpdate` (what a frame is).
 """
 
@@ -25,9 +25,11 @@ from textual._compositor import CompositorUpdate, InlineUpdate
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
+from textual.filter import Monochrome, NoColor
 from textual.geometry import Size
 from textual.screen import Screen
 from textual.strip import Strip
+from textual.theme import Theme
 
 from . import resizing
 from .ansi import SAFE, bare_row
@@ -35,6 +37,7 @@ from .capabilities import SMALLEST, Capabilities, capabilities
 from .driver import TerminalDriver
 from .painter import Painter, Row
 from .restore import Terminal
+from .rows import strip_of
 
 ResultT = TypeVar("ResultT")
 
@@ -70,6 +73,8 @@ class TerminalApp(App[ResultT]):
         **options: Any,
     ) -> None:
         super().__init__(**options)
+        # With NO_COLOR textual makes all colours shades of grey, black on black among them.
+        self._filters = [NoColor() if isinstance(one, Monochrome) else one for one in self._filters]
         self.terminal = terminal or Terminal()
         self.full_screen = full_screen
         self.ability = ability or capabilities(os.environ, True)
@@ -97,6 +102,16 @@ class TerminalApp(App[ResultT]):
         """SIGTERM, SIGHUP, SIGINT from outside, or the terminal has hung up (SIGHUP). Has two seconds."""
 
     # What the application calls.
+
+    def begin_with(self, theme: Theme) -> None:
+        """The theme to start with. Chosen when the application runs, every style would be made a second time."""
+        self.register_theme(theme)
+        self.set_reactive(App.theme, theme.name)
+        self.set_class(theme.dark, "-dark-mode", update=False)
+        self.set_class(not theme.dark, "-light-mode", update=False)
+        self.set_class(True, f"-theme-{theme.name}", update=False)
+        self.stylesheet.set_variables(self.get_css_variables())
+        self._refresh_truecolor_filter(self.ansi_theme)
 
     def print_above(self, rows: Sequence[Text | Strip]) -> None:
         """Write rows for good into the scrollback above the region, in one frame with what has changed in the region
@@ -177,7 +192,7 @@ class TerminalApp(App[ResultT]):
 
     def row(self, given: Text | Strip) -> Row:
         """A row as it is written: with the colours of this terminal, without blanks at its end."""
-        strip = given if isinstance(given, Strip) else Strip([*given.render(self.console, end="")])
+        strip = given if isinstance(given, Strip) else strip_of(given)
         for line_filter in self._filters:
             if line_filter.enabled:
                 strip = strip.apply_filter(line_filter, self.background_colors[1])
@@ -330,6 +345,8 @@ class TerminalApp(App[ResultT]):
                 self.screen._refresh_layout(Size(*self.size))
                 if missed and not driver.is_inline:
                     self.screen.refresh()
+        except Exception as error:  # a timer of asyncio calls this, which would only log it
+            self._handle_exception(error)
         finally:
             self._putting = False
 

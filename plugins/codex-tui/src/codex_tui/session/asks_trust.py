@@ -32,6 +32,8 @@ class TrustAsk(Ask):
     level: str = ""
     broken: str = ""
     """The file of it that cannot be understood, and why: there is no agreeing to it then."""
+    in_session: bool = False
+    """Whether a thread is open already: it goes on with what counted when it was opened."""
     rows: tuple[Fact, ...] = ()
 
     @property
@@ -54,10 +56,11 @@ class TrustAsk(Ask):
             key="y",
             label="Trust it, as it is now",
             decision=True,
-            detail="this counts from the next session on, until it changes",
+            detail=f"this counts from {'the next session' if self.in_session else 'now'} on, until it changes",
             allows=True,
         )
-        later = Choice(key="n", label="Not now", decision=False, detail="none of this counts; the session goes on")
+        without = "this session goes on as it is" if self.in_session else "none of this counts in this session"
+        later = Choice(key="n", label="Not now", decision=False, detail=without)
         return (later,) if self.broken else (trust, later)
 
     def result(self, choice: Choice, text: str = "") -> Any:
@@ -65,7 +68,7 @@ class TrustAsk(Ask):
         return {"cwd": self.cwd, "trusted": True, "seen": self.seen} if choice.allows else None
 
 
-def read_trust(shown: Message) -> TrustAsk:
+def read_trust(shown: Message, *, in_session: bool = False) -> TrustAsk:
     """Of the result of `trust/show`. Raises `BadAsk`."""
     return TrustAsk(
         id=None,
@@ -77,6 +80,7 @@ def read_trust(shown: Message) -> TrustAsk:
         seen=text(shown, "seen"),
         level=optional_text(shown, "trustLevel"),
         broken=optional_text(shown, "broken"),
+        in_session=in_session,
         rows=tuple(_rows(shown)),
     )
 

@@ -21,7 +21,7 @@ class Status:
     reviewer: str = ""
     sandbox: str = ""
     engine: str = ""
-    """What confines commands: bwrap, landlock, none."""
+    """What confines commands (bwrap, landlock, none), once a command has asked the server for it."""
     context_window: int | None = None
     context_tokens: int | None = None
     total_tokens: int = 0

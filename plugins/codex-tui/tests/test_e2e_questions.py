@@ -1,0 +1,96 @@
+"""Questions of other kinds in a real terminal: a form of an MCP server, questions of the agent, a plan."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from codex_plugin_sdk.testing.model import call, say
+
+from .e2e_kit import READY, World, has
+
+SERVER = '''
+import json, sys
+FORM = {"type": "object", "required": ["name", "size"], "properties": {
+    "name": {"type": "string", "title": "Name", "minLength": 2},
+    "size": {"type": "integer", "title": "Size", "minimum": 1, "maximum": 9},
+    "colour": {"type": "string", "title": "Colour", "enum": ["red", "green"]},
+    "sure": {"type": "boolean", "title": "Sure"}}}
+TOOL = {"name": "order", "description": "Orders.", "inputSchema": {"type": "object"}, "annotations": {"readOnlyHint": True}}
+
+def send(**message):
+    print(json.dumps({"jsonrpc": "2.0", **message}), flush=True)
+
+called = None
+for line in sys.stdin:
+    message = json.loads(line)
+    method, number, params = message.get("method"), message.get("id"), message.get("params") or {}
+    if method == "initialize":
+        send(id=number, result={"protocolVersion": params["protocolVersion"], "capabilities": {"tools": {}},
+             "serverInfo": {"name": "shop", "version": "1"}})
+    elif method == "tools/list":
+        send(id=number, result={"tools": [TOOL]})
+    elif method == "tools/call":
+        called = number
+        send(id="ask", method="elicitation/create", params={"message": "What shall it be?", "requestedSchema": FORM})
+    elif number == "ask":
+        send(id=called, result={"content": [{"type": "text", "text": json.dumps(message["result"], sort_keys=True)}]})
+    elif number is not None:
+        send(id=number, error={"code": -32601, "message": "no such method"})
+'''
+QUESTIONS = [
+    {
+        "id": "db",
+        "header": "Storage",
+        "question": "Where are rows kept?",
+        "options": [
+            {"label": "SQLite", "description": "One file"},
+            {"label": "Postgres", "description": "A server"},
+        ],
+    },
+    {"id": "why", "header": "Reason", "question": "And why?", "options": []},
+]
+STEPS = [{"step": "Look around", "status": "completed"}, {"step": "Build it", "status": "in_progress"}]
+
+
+def test_forms_of_servers_and_questions_of_the_agent_are_filled_in(tui: World) -> None:
+    server = tui.home / "server.py"
+    server.write_text(SERVER)
+    tui.configure(tables=f"[mcp_servers.shop]\ncommand = {json.dumps(sys.executable)}\nargs = [{json.dumps(str(server))}]")
+    with tui.start(rows=40) as terminal:
+        terminal.until(READY)
+        tui.answers(
+            [call("update_plan", "u1", plan=STEPS), call("mcp__shop__order", "m1")], [say("it has been ordered")]
+        )
+        tui.enter(terminal, "order one")
+        import time; time.sleep(2); print(tui.outputs(), [t.get("name") for t in tui.server.requests[0].json["tools"]], tui.server.requests[0].json["tools"][-1])
+        terminal.until(has("What shall it be?", "Name", "Size", "Colour", "Sure", "Build it"))
+        terminal.type("x")  # too short, which is said and not sent
+        terminal.press("tab")
+        terminal.type("12")
+        terminal.press("tab")
+        terminal.until(has("9"))
+        assert len(tui.server.requests) == 1
+        terminal.press("shift+tab")
+        terminal.press("backspace")  # 1
+        terminal.press("shift+tab")
+        terminal.type("yz")
+        terminal.until("xyz")
+        terminal.press("tab", "tab", "down")
+        terminal.press("space")
+        terminal.until("(•) green" if False else "green")
+        for _ in range(12):
+            if "it has been ordered" in terminal.text():
+                break
+            terminal.press("enter")
+        terminal.until("it has been ordered")
+        given = json.loads(tui.outputs()[-1].partition("{")[1] + tui.outputs()[-1].partition("{")[2].rpartition("}")[0] + "}")
+        assert given["action"] == "accept"
+        assert given["content"]["name"] == "xyz"
+        assert given["content"]["size"] == 1
+
+        tui.answers([call("request_user_input", "q1", questions=QUESTIONS)], [say("so be it")])
+        tui.enter(terminal, "design it")
+        terminal.until(has("The agent asks you 2 things", "Where are rows kept?", "SQLite", "Postgres", "And why?"))
+        print(terminal.text())
+        tui.leave(terminal)
