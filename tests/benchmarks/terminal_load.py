@@ -122,6 +122,7 @@ class Screen:
         (program.home / "config.toml").write_text(
             CONFIG.format(url=base_url) + TRUSTED.format(work=program.work) + more
         )
+        self.name = program.name
         self.written_bytes = 0
         self.ended = 0.0
         """When the end of an answer was written last."""
@@ -180,7 +181,7 @@ class Screen:
 
     def _until(self, wanted: bytes, since: float, limit_s: float = LIMIT_S) -> float:
         while wanted not in self._tail:
-            assert time.monotonic() < since + limit_s, f"{wanted!r} is not written; last: {self._tail[-2000:]!r}"
+            assert time.monotonic() < since + limit_s, f"{self.name}: {wanted!r} is not written; last: {self._tail[-2000:]!r}"
             self.pump(0.1)
         self._tail = self._tail.partition(wanted)[2]
         return (time.monotonic() - since) * 1000
@@ -223,7 +224,7 @@ class Screen:
         self._tail = b""
         began = time.monotonic()
         self.type(key)
-        return self._until(key.encode(), began)
+        return self._until(key.encode(), began, 20.0)
 
     # -- figures ---------------------------------------------------------------------------------
 

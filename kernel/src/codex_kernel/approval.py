@@ -124,8 +124,10 @@ class Gate:
         self.lifecycle: Lifecycle | None = None
         self.guards = Guards((), lambda _: None)
         self._open: dict[ApprovalId, _Question] = {}
-        self._granted: dict[tuple[object, ...], Grant | None] = {}
-        self._grants: list[Grant] = []
+        self.granted: dict[tuple[object, ...], Grant | None] = {}
+        """What was allowed for the session, by what was asked."""
+        self.grants: list[Grant] = []
+        """By what the sandbox is widened for now. Both are taken along when a thread is opened again."""
         self._told: set[str] = set()
 
     def judge(self, intent: Intent, context: PolicyContext, roots: Sequence[str]) -> Verdict:
@@ -178,8 +180,8 @@ class Gate:
             return verdict.replace(grant=self._grant(intent))
         if verdict.decision is Decision.FORBIDDEN:
             raise PolicyDenied(_refusal("forbidden", verdict))
-        if _key(intent) in self._granted:
-            return verdict.replace(grant=self._granted[_key(intent)])
+        if _key(intent) in self.granted:
+            return verdict.replace(grant=self.granted[_key(intent)])
         if await self._handler_allows(intent, verdict, call_id):
             return verdict.replace(grant=self._grant(intent))
         if nobody := _nobody(context, verdict.category):
@@ -195,12 +197,12 @@ class Gate:
         answer = answer or _Answer(ReviewDecision.APPROVED)
         granted = asked if answer.granted is None else answer.granted.within(asked)
         grant = Grant(permissions=granted, session=answer.decision is not ReviewDecision.APPROVED)
-        self._grants.append(grant)
+        self.grants.append(grant)
         return grant
 
     def extended(self, policy: SandboxPolicy) -> SandboxPolicy:
         """The policy with what has been granted for now."""
-        for grant in self._grants:
+        for grant in self.grants:
             policy = policy.extended(grant.permissions)
         return policy
 
@@ -313,7 +315,7 @@ class Gate:
             case ReviewDecision.APPROVED:
                 return self._grant(intent, answer)
             case ReviewDecision.APPROVED_FOR_SESSION | ReviewDecision.APPROVED_ALWAYS:
-                grant = self._granted[_key(intent)] = self._grant(intent, answer)
+                grant = self.granted[_key(intent)] = self._grant(intent, answer)
                 for policy, amendment in proposals if answer.decision is ReviewDecision.APPROVED_ALWAYS else ():
                     self._amend(policy, amendment)
                 return grant
@@ -340,13 +342,9 @@ class Gate:
         answer = _Answer(op.decision, op.feedback, "user", op.granted, op.answers, op.content, op.edited)
         return question is not None and question.settle(answer)
 
-    def inherit(self, before: Gate) -> None:
-        """Let hold what was allowed for the session when this thread was open before."""
-        self._granted, self._grants = dict(before._granted), [grant for grant in before._grants if grant.session]
-
     def end_turn(self) -> None:
         """Resolve what is still asked: nobody will carry out the answer. What was granted for the turn is over."""
-        self._grants = [grant for grant in self._grants if grant.session]
+        self.grants = [grant for grant in self.grants if grant.session]
         for question in self._open.values():
             question.settle(_Answer(ReviewDecision.ABORT, reviewer="turn"))
 

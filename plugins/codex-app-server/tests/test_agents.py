@@ -39,6 +39,38 @@ async def test_an_agents_thread_stands_below_that_of_its_parent_and_is_listed_on
     assert [entry for entry in read["thread"]["turns"][0]["items"] if entry["id"] == "c1"] == [item]
 
 
+async def test_clients_of_the_parent_are_told_that_an_agent_works_and_how_its_turn_ended(host, app):
+    def answer(request):
+        done = [item["output"] for item in request.json["input"] if item["type"] == "function_call_output"]
+        if "look" in json.dumps([item for item in request.json["input"] if item.get("role") == "user"]):
+            return host.model.answer(say("seen"))
+        if not done:
+            return host.model.answer(call("spawn_agent", "c1", message="look"))
+        targets = [json.loads(done[0])["agent_id"]]
+        tool = {1: "wait_agent", 2: "close_agent"}.get(len(done))
+        given = {"wait_agent": {"targets": targets, "timeout_ms": 60_000}, "close_agent": {"target": targets[0]}}
+        return host.model.answer(say("done") if tool is None else call(tool, f"c{len(done) + 1}", **given[tool]))
+
+    host.model.play(*[answer] * 5)
+    thread = await app.thread(approvalPolicy="never")
+    assert (await app.turn(thread))["turn"]["status"] == "completed"
+    told = [m["params"] | {"method": m["method"]} for m in app.heard if "method" in m]
+    (agent,) = {m["threadId"] for m in told if m.get("threadId") not in (None, thread)}
+    own = [m for m in told if m.get("threadId") == agent]
+    assert [(m["method"], (m.get("status") or m.get("turn") or {}).get("type")) for m in own] == [
+        ("thread/status/changed", "active"),
+        ("turn/started", None),
+        ("thread/status/changed", "idle"),
+        ("turn/completed", None),
+        ("thread/status/changed", "notLoaded"),
+        ("thread/closed", None),
+    ]
+    assert own[1]["turn"]["id"] == own[3]["turn"]["id"]
+    assert [own[index]["turn"]["status"] for index in (1, 3)] == ["inProgress", "completed"]
+    read = await app.call("thread/read", {"threadId": agent, "includeTurns": True})
+    assert [turn["id"] for turn in read["thread"]["turns"]] == [own[1]["turn"]["id"]]
+
+
 @pytest.mark.parametrize("decision", ["accept", "decline"])
 async def test_what_an_agent_wants_approved_is_asked_in_the_thread_of_its_parent(host, app, decision):
     target = app.work / "touched"

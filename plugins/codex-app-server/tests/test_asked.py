@@ -99,6 +99,8 @@ async def test_permissions_are_granted_for_as_long_as_was_said_and_no_further(ho
         [say("done")],
         [call("exec_command", "c2", cmd=f"touch {extra}/2")],
         [say("done")],
+        [call("exec_command", "c3", cmd=f"touch {extra}/3")],
+        [say("done")],
     )
     async with host.start() as app:
         thread = await app.thread(sandbox="read-only")
@@ -113,8 +115,11 @@ async def test_permissions_are_granted_for_as_long_as_was_said_and_no_further(ho
         told = json.loads(outputs(host)["p1"])
         assert told == {"permissions": {"file_system": {"write": [str(extra)]}}, "scope": scope}
         assert [(folder / "1").exists() for folder in (extra, other, wide)] == [True, False, False]
+        turn = (await app.turn(thread))["turn"]["id"]
+        await app.call("thread/revert", {"threadId": thread, "beforeTurnId": turn})  # closed for a moment, and opened
         await app.turn(thread)
-    assert (extra / "2").exists() == (scope == "session")
+    for name in "23":
+        assert (extra / name).exists() == (scope == "session")
 
 
 async def test_a_tool_of_the_client_is_called_and_its_content_reaches_the_model(host, app):

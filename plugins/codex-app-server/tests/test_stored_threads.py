@@ -256,6 +256,30 @@ async def test_reverted_thread_goes_on_before_the_turn_for_its_listeners(host, a
     assert await refusal(app, "thread/revert", threadId=thread, beforeTurnId="nope") == "turn not found: nope"
 
 
+async def test_what_was_allowed_for_the_session_still_is_after_a_turn_was_taken_back(host, app):
+    asking = {"approvalPolicy": "untrusted", "sandbox": "workspace-write"}
+    thread = await app.thread(**asking)
+
+    async def begin(*answers):
+        host.script(*answers)
+        return await app.call("turn/start", {"threadId": thread, "input": [{"type": "text", "text": "go"}]})
+
+    for decision in ("acceptForSession", "accept"):
+        turn = (await begin([call("exec_command", "c0", cmd=f"touch {decision}")], [say("done")]))["turn"]["id"]
+        request = await app.until("item/commandExecution/requestApproval")
+        await app.answer(request, {"decision": decision})
+        await app.until("turn/completed")
+    await app.call("thread/revert", {"threadId": thread, "beforeTurnId": turn})
+    asked = app.methods().count("item/commandExecution/requestApproval")
+    await begin([call("exec_command", "c0", cmd="touch acceptForSession")], [say("done")])
+    await app.until("turn/completed")
+    assert app.methods().count("item/commandExecution/requestApproval") == asked == 2
+    await begin([call("exec_command", "c0", cmd="touch accept")], [say("done")])
+    request = await app.until("item/commandExecution/requestApproval")
+    await app.answer(request, {"decision": "decline"})
+    await app.until("turn/completed")
+
+
 async def test_injected_items_are_sent_with_the_next_turn(host, app):
     thread, _ = await spoken(host, app, "one")
     item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "injected words"}]}

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import anyio
 
@@ -54,6 +55,8 @@ if TYPE_CHECKING:
     from .client import Client
     from .server import Server
 
+OPEN: WeakValueDictionary[str, LoadedThread] = WeakValueDictionary()
+"""The threads of all servers in this process by their ids, for what is told of one by others than its own events."""
 REFUSALS = (ReviewDecision.DENIED, ReviewDecision.ABORT)
 
 
@@ -96,6 +99,7 @@ class LoadedThread:
         self._idle = Idle(server, self)
         self._patches = StreamedPatches(self.id, lambda: self.state.tools)
         self._settings = settings_of(self)
+        OPEN[self.id] = self
 
     def recall(self, recorded: Mapping[str, Any]) -> None:
         """Take over what the recorded thread, in the wire's form, says of itself."""

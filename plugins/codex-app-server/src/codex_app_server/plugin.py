@@ -1,18 +1,19 @@
-"""Offers the command `app-server`, the server in this process, and the names of its methods. Hookimpls only."""
+"""Offers the command `app-server`, the server in this process, the names of its methods, and a guard that watches
+sub-agents for it. Hookimpls only."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from codex_plugin_sdk import AppMethodSpec, AppServerSpec, CommandSpec, ConfigSectionSpec, hookimpl
+from codex_plugin_sdk import AppMethodSpec, AppServerSpec, CommandSpec, ConfigSectionSpec, TurnGuardSpec, hookimpl
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     import click
 
-    from codex_plugin_sdk import AppMethod, AppMethodSetup, AppServer, Invocation
+    from codex_plugin_sdk import AppMethod, AppMethodSetup, AppServer, GuardSetup, Invocation, TurnGuard
 
 
 @hookimpl
@@ -42,6 +43,22 @@ def codex_app_methods() -> Iterable[AppMethodSpec]:
 
     for name in NAMES:
         yield AppMethodSpec(name=name, factory=_own)
+
+
+@hookimpl
+def codex_turn_guards() -> Iterable[TurnGuardSpec]:
+    """Tells clients of the turns of sub-agents."""
+    yield TurnGuardSpec(name="app-server-agents", factory=_agent_turns, observes=True)
+
+
+def _agent_turns(setup: GuardSetup) -> TurnGuard | None:
+    import sys
+
+    if setup.parent_id is None or "codex_app_server.loaded" not in sys.modules:
+        return None  # no agent, or no server in this process
+    from .agent_turns import AgentTurns
+
+    return AgentTurns(setup)
 
 
 def _server(invocation: Invocation) -> AbstractAsyncContextManager[AppServer]:

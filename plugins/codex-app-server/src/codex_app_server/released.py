@@ -64,6 +64,12 @@ async def set_free(server: Server, loaded: LoadedThread) -> AsyncIterator[None]:
             await _open_again(server, loaded, listeners)
 
 
+def _take_along(before: LoadedThread, again: LoadedThread) -> None:
+    """The thread was closed by us, not by its user: what was allowed for the session still is."""
+    again.state.gate.granted.update(before.state.gate.granted)
+    again.state.gate.grants.extend(grant for grant in before.state.gate.grants if grant.session)
+
+
 async def _open_again(server: Server, loaded: LoadedThread, listeners: list[Client]) -> None:
     options = ThreadOptions(
         cwd=loaded.state.cwd,
@@ -77,7 +83,7 @@ async def _open_again(server: Server, loaded: LoadedThread, listeners: list[Clie
         again = await server.open_recorded(loaded.engine, options)
         again.recall({**loaded.wire(), "updatedAt": again.updated_s})
         again.state.settings, again.state.sticky = loaded.state.settings, dict(loaded.state.sticky)
-        again.state.gate.inherit(loaded.state.gate)
+        _take_along(loaded, again)
         if (owner := loaded.dynamic.owner) is not None:
             meta = (await on_shelf(lambda: shelf(server).require(loaded.id))).meta
             again.bring(owner, read_specs(meta.get(DYNAMIC_TOOLS) or ()))

@@ -277,7 +277,9 @@ class Translator:
     ) -> Iterator[Message]:
         match msg:
             case AgentMessageDelta():
-                yield from self._appear(turn_id, {"type": "agentMessage", "id": msg.item_id, "text": "", "phase": None}, at)
+                yield from self._appear(
+                    turn_id, {"type": "agentMessage", "id": msg.item_id, "text": "", "phase": None}, at
+                )
                 yield self._delta("item/agentMessage/delta", turn_id, msg.item_id, msg.delta)
             case ReasoningDelta():
                 yield from self._reason(turn_id, msg, at)

@@ -74,14 +74,15 @@ def _top(line: str) -> str:
 
 
 def section_keys(plugin: str, spec: ConfigSectionSpec) -> Sequence[Key]:
-    """The keys of a plugin's section: the table and its attrs fields."""
+    """The keys of a plugin's section: the table and its fields, with the `MEANINGS` that its class gives."""
     import attrs
 
+    meanings = getattr(spec.section, "MEANINGS", {})
     keys = [Key(name=spec.name, types=("table",), meaning=_first_line(spec.section), plugin=plugin)]
     for field in attrs.fields(spec.section):
         types = tuple(dict.fromkeys(_words(str(field.type))))
         default = "" if field.default is attrs.NOTHING or not _plain(field.default) else _toml(field.default)
-        meaning = str(field.metadata.get("help", "")) or f"An option of {plugin}."
+        meaning = meanings.get(field.name) or f"An option of {plugin}."
         keys.append(Key(name=f"{spec.name}.{field.name}", types=types, default=default, meaning=meaning, plugin=plugin))
     return keys
 

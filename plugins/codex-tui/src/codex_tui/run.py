@@ -47,11 +47,36 @@ def _run_lines(invocation: Invocation, given: Mapping[str, Any]) -> int:
 
 
 def _run_screen(invocation: Invocation, given: Mapping[str, Any]) -> int:
+    if _may_be_for_a_reader(invocation):
+        from .starting import read_options
+
+        options = read_options(invocation, given)
+        if options.section.screen_reader:
+            from .lines.app import run_lines
+
+            return run_lines(options)
+    return _begin_screen(invocation, given)
+
+
+def _may_be_for_a_reader(invocation: Invocation) -> bool:
+    """Whether the configuration speaks of screen readers: then it is read before anything is drawn."""
+    if any("screen_reader" in text for text in invocation.overrides):
+        return True
+    home = invocation.environ.get("CODEX_HOME") or os.path.expanduser("~/.codex")
+    try:
+        with open(os.path.join(home, "config.toml"), "rb") as file:
+            return b"screen_reader" in file.read()
+    except OSError:  # who reads the configuration says what is wrong with it
+        return False
+
+
+def _begin_screen(invocation: Invocation, given: Mapping[str, Any]) -> int:
     from .screen import first_frame
+    from .screen.splash import importing
 
     splash = first_frame.show(invocation, given)
     try:
-        with first_frame.splash.importing():
+        with importing():
             from .starting import read_options
         options = read_options(invocation, given)
         if options.section.screen_reader:
@@ -66,10 +91,10 @@ def _run_screen(invocation: Invocation, given: Mapping[str, Any]) -> int:
 
 
 def _run_app(options: Options, splash: Splash) -> int:
-    from .screen import splash as first
+    from .screen import first_frame
 
     try:
-        with first.importing():
+        with first_frame.splash.importing(), first_frame.keys(splash).between_imports():
             from .screen.main import run_screen
     except BaseException:
         splash.cancel()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -185,7 +186,7 @@ class CodexApp(TerminalApp[None]):
         """A turn that still runs: it is finished where that is wanted, else stopped."""
         session = self.session
         if session.thread_id and session.busy and session.status.phase != "lost":
-            if not (self.hung_up_by and self.options.section.on_hangup == "finish"):
+            if not (self.hung_up_by == signal.SIGHUP and self.options.section.on_hangup == "finish"):
                 await asyncio.wait_for(session.interrupt(), STOP_S)
             await session.until_quiet()
 

@@ -93,6 +93,9 @@ class TerminalDriver(Driver):
         query = "" if os.environ.get("TERM_PROGRAM") == "Apple_Terminal" else _QUERY_SYNC
         self.write("".join(map(self.terminal.on, modes)) + query)
         self._read(True)
+        if self.terminal.typed:
+            self._loop.call_soon(self._take_bytes, self.terminal.typed)
+            self.terminal.typed = b""
         columns, rows = self.terminal.size()
         self._size = (columns, rows)
         if self._terminal_app.painter.rows and self._terminal_app.painter.columns != columns:
@@ -195,6 +198,9 @@ class TerminalDriver(Driver):
         if not data:
             self._lost()
             return
+        self._take_bytes(data)
+
+    def _take_bytes(self, data: bytes) -> None:
         self._feed(self._decode(data))
         if self._tick is not None:
             self._tick.cancel()

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import splash
+from .early_keys import EarlyKeys
 from .painter import Row
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 PLACEHOLDER = "Ask Codex to do anything"
 MARK = "\u203a "
+_LINE = 1
+"""The row of the frame in which the user writes."""
 
 
 def show(invocation: Invocation, given: Mapping[str, Any]) -> splash.Splash:
@@ -33,4 +36,9 @@ def show(invocation: Invocation, given: Mapping[str, Any]) -> splash.Splash:
         ]
 
     full = bool(given.get("alt_screen") or flags.get("alt_screen"))
-    return splash.begin(rows, cursor=(len(MARK), 1), full_screen=full)
+    return splash.begin(rows, cursor=(len(MARK), _LINE), full_screen=full)
+
+
+def keys(drawn: splash.Splash) -> EarlyKeys:
+    """What shows the keys that are typed into this frame."""
+    return EarlyKeys(drawn, MARK, _LINE)

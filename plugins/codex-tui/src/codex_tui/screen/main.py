@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 SWITCH_S = 0.001
 """How long the server's thread may go on while the UI waits for the interpreter: five times as long is usual, and a key
 waits for it several times on its way to the screen."""
+LATEST_S = 0.1
+"""After this the server is started in any case."""
 PATIENCE_S = 12.0
 """After a signal to end: the turn is stopped, threads are closed."""
 FOREVER_S = 7 * 24 * 3600.0
@@ -30,12 +33,19 @@ class _LinkedApp(CodexApp):
         self._local = None if options.invocation.flags.get("remote") else LocalLink()
         session = Session(self._local, options.settings)  # type: ignore[arg-type] # a remote one is connected below
         super().__init__(session, options, terminal=splash.terminal, painter=splash.painter)
+        self._server_begun = False
 
     def on_mount(self) -> None:
         """Start the server, now that the screen is there and the keys are taken that were typed: both need the
         processor."""
         if self._local is not None:
-            self.call_after_refresh(self._local.start, self.options.invocation)
+            self.call_after_refresh(self._start_server)
+            self.set_timer(LATEST_S, self._start_server)  # a screen that was drawn before all this calls nobody
+
+    def _start_server(self) -> None:
+        if self._local is not None and not self._server_begun:
+            self._server_begun = True
+            self._local.start(self.options.invocation)
 
     async def run_async(self, **given: Any) -> Any:
         """Run with the link bound to this loop."""

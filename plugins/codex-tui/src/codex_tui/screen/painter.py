@@ -14,6 +14,11 @@ _REMEMBERED = 600
 """Rows above the region of which the width is known: more than a screen has."""
 
 
+_CLEAR = "\x1b[K\x1b[C\x1b[J\r"
+"""At the begin of a row: it and all below it become empty. Not in one go from the corner of the screen, since tmux puts
+a screen that is erased so into its scrollback."""
+
+
 class Row(NamedTuple):
     """One row, ready to be written: no newline in it, styles reset at its end. `width` in cells."""
 
@@ -49,7 +54,8 @@ class Painter:
         self.rows, self._x, self._y, self.columns = list(rows), x, y, columns
 
     def frame(self, rows: Sequence[Row], cursor: tuple[int, int], above: Sequence[Row] = ()) -> str:
-        """Write `above` into the scrollback, draw the region `rows` below; `cursor` is x and y in the region."""
+        """Write `above` into the scrollback, draw the region `rows` below; `cursor` is x and y in the region. Empty where
+        nothing is another than before."""
         out: list[str] = []
         if above:
             self._draw_below(out, rows, above)
@@ -65,19 +71,19 @@ class Painter:
         self._above.clear()
         self._all_ours = whole
         self.rows, self._x, self._y = [], 0, 0
-        return f"\x1b[{top + 1};1H\x1b[J" + self.frame(rows, cursor, above)
+        return f"\x1b[{top + 1};1H{_CLEAR}" + self.frame(rows, cursor, above)
 
     def redraw(self, top: int, rows: Sequence[Row], cursor: tuple[int, int], above: Sequence[Row]) -> str:
         """The region alone, which stands in row `top` of the screen; what was written above it stays."""
         self.rows, self._x, self._y = [], 0, 0
-        return f"\x1b[{top + 1};1H\x1b[J" + self.frame(rows, cursor, above)
+        return f"\x1b[{top + 1};1H{_CLEAR}" + self.frame(rows, cursor, above)
 
     def erase(self) -> str:
         """Take the region away; the cursor stands where it began."""
         out: list[str] = []
         self._go(out, 0, 0)
         self.rows = []
-        return "".join([*out, "\r\x1b[J"])
+        return "".join([*out, "\r", _CLEAR])
 
     def tops(self, cursor_row: int, columns: int, *, reflows: bool) -> tuple[int, int | None]:
         """After the terminal's width became `columns`, with its cursor now in `cursor_row`: the rows of the screen in
@@ -97,19 +103,19 @@ class Painter:
         long = any(row.width >= self.columns for row in above)
         if long or len(above) + len(rows) < len(self.rows):
             # What the terminal wraps covers more rows than are counted here: begin with an empty screen below.
-            out.append("\x1b[J")
+            out.append(_CLEAR)
         for row in above:
             out.append(row.text + self._rest(row) + "\r\n")
             self._above.append(row.width)
         for index, row in enumerate(rows):
             out.append(("\r\n" if index else "") + row.text + self._rest(row))
-        self._y = max(0, len(rows) - 1)
+        self._x, self._y = -1, max(0, len(rows) - 1)
 
     def _draw_changed(self, out: list[str], rows: Sequence[Row]) -> None:
         old = self.rows
         if len(rows) < len(old):
             self._go(out, len(rows), 0)
-            out.append("\x1b[J")
+            out.append(_CLEAR)
         for index, (before, row) in enumerate(zip(old, rows, strict=False)):
             if before != row:
                 self._go(out, index, 0)
@@ -128,6 +134,8 @@ class Painter:
         return "\x1b[K" if row.width < self.columns else ""
 
     def _go(self, out: list[str], y: int, x: int) -> None:
+        if (x, y) == (self._x, self._y):
+            return
         if y != self._y:
             out.append(f"\x1b[{y - self._y}B" if y > self._y else f"\x1b[{self._y - y}A")
         out.append("\r")

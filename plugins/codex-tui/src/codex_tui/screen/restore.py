@@ -48,6 +48,8 @@ class Terminal:
         self.before_release: Callable[[], None] = _nothing
         self.is_lost = False
         """The other side has hung up: nothing more is written."""
+        self.typed = b""
+        """Keys that were read before there was an application. Who reads keys takes these first."""
         self._found: list[Any] | None = None
         self._taken = False
         self._on: dict[str, str] = {}

@@ -303,7 +303,8 @@ class TerminalApp(App[ResultT]):
 
     def _write_frame(self, driver: TerminalDriver, frame: str) -> None:
         frame += driver.terminal.off("hidden-cursor") if self._has_cursor() else driver.terminal.on("hidden-cursor")
-        driver.write(f"\x1b[?2026h{frame}\x1b[?2026l" if self._sync_available else frame)
+        if frame:
+            driver.write(f"\x1b[?2026h{frame}\x1b[?2026l" if self._sync_available else frame)
 
     def _has_cursor(self) -> bool:
         widget = self.focused

@@ -282,14 +282,18 @@ class Reader:
         """A message of another thread: of a sub-agent, it tells whether that one still runs. Raises `Malformed`."""
         if not isinstance(thread_id, str):
             raise Malformed("no threadId")
-        if thread_id not in self._progress.agents:
-            return
         if method == "turn/started":
-            self._agent_is(thread_id, "running")
+            state = "running"
         elif method == "turn/completed":
-            self._agent_is(thread_id, _AGENT_ENDS.get(text_of(mapping_of(params, "turn"), "status"), "completed"))
+            state = _AGENT_ENDS.get(text_of(mapping_of(params, "turn"), "status"), "completed")
         elif method == "thread/closed":
-            self._agent_is(thread_id, "shutdown")
+            state = "shutdown"
+        else:
+            return
+        if thread_id in self._progress.agents:
+            self._agent_is(thread_id, state)
+        else:  # one that begins before the call that made it has ended
+            self._unknown[thread_id] = state
 
     def _agent_is(self, thread_id: str, state: str) -> None:
         self._progress.agent(thread_id, state)
@@ -300,7 +304,7 @@ class Reader:
 
     def _note_agents(self, cell: AgentsCell) -> None:
         for id, state, _ in cell.agents:
-            self._progress.agent(id, state)
+            self._progress.agent(id, self._unknown.pop(id, state))
 
     # -- notices ---------------------------------------------------------------------------------
 
