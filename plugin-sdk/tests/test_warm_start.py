@@ -7,12 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
 
 from codex_plugin_sdk.testing import warm_start
-from codex_plugin_sdk.testing.warm_start import PROGRAM
+from codex_plugin_sdk.testing.warm_start import PROGRAM, in_terminal
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux") or bool(os.environ.get("CODEX_TESTS_COLD")), reason="nothing is forked here"
@@ -76,6 +77,54 @@ def test_a_fork_is_as_a_process_that_was_executed(environ, tmp_path, forks, requ
     cold = shown({**environ, "PYTHONHASHSEED": "random"}, tmp_path, start_new_session=session)
     assert len(forks) == 1
     assert cold == (code, out.replace("'PYTHONPATH'", "'PYTHONHASHSEED', 'PYTHONPATH'"), warm[2])
+
+
+def in_own_terminal(environ, cwd, argv):
+    """What is written to a terminal that is the program's own, and the exit code."""
+    ours, theirs = os.openpty()
+    flags = termios.tcgetattr(theirs)
+    flags[3] &= ~termios.ECHO
+    termios.tcsetattr(theirs, termios.TCSANOW, flags)
+    with open(ours, "rb", buffering=0) as screen:
+        process = subprocess.Popen(
+            in_terminal(os.ttyname(theirs), argv),
+            env=environ,
+            cwd=cwd,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+        )
+        os.write(ours, b"said\n\x04")
+        code = process.wait(60)
+        os.close(theirs)
+        written = b""
+        try:
+            while some := screen.read(4096):
+                written += some
+        except OSError:  # the end of a terminal that nobody has any more
+            pass
+    return code, written.decode().replace("\r\n", "\n")
+
+
+def test_a_fork_has_a_terminal_of_its_own(environ, tmp_path, forks):
+    warm = in_own_terminal(environ, tmp_path, [PROGRAM, "shows"])
+    assert forks == [["shows"]]
+    assert warm[0] == 7
+    assert f"a process\n{tmp_path} {os.getpid()} True " in warm[1]
+    assert warm[1].endswith("\n'said\\n'\n")
+    cold = in_own_terminal({**environ, "PYTHONHASHSEED": "random"}, tmp_path, [PROGRAM, "shows"])
+    assert len(forks) == 1
+    assert cold == (warm[0], warm[1].replace("'PYTHONPATH'", "'PYTHONHASHSEED', 'PYTHONPATH'"))
+
+
+def test_a_script_in_a_terminal_is_forked_too(environ, tmp_path, forks):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import os, sys\nprint(__name__, sys.argv, sys.path[0], os.tcgetpgrp(1) == os.getpid())\nsys.exit(3)"
+    )
+    code, written = in_own_terminal(environ, tmp_path, [sys.executable, str(script), "a"])
+    assert forks == [["a"]]
+    assert code == 3
+    assert written.endswith(f"__main__ {[str(script), 'a']} {tmp_path} True\n")
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,12 @@ asyncio.run(main())
 """
 
 
+def config(program: Program, base_url: str) -> str:
+    """A trusted folder, and a model that nobody is asked to exchange for a newer one."""
+    text = CONFIG.format(url=base_url).replace('"gpt-5.5"', '"bench"')
+    return text + TRUSTED.format(work=program.work)
+
+
 class PacedModel:
     """A model server that does what the prompt says: "please stream N deltas at R" (0: as fast as they go) or
     "please run N commands". A context manager."""
@@ -119,9 +125,7 @@ class Screen:
     `started` is the moment before the program was started."""
 
     def __init__(self, program: Program, *args: str, base_url: str = "http://127.0.0.1:9/v1", more: str = "") -> None:
-        (program.home / "config.toml").write_text(
-            CONFIG.format(url=base_url) + TRUSTED.format(work=program.work) + more
-        )
+        (program.home / "config.toml").write_text(config(program, base_url) + more)
         self.name = program.name
         self.written_bytes = 0
         self.ended = 0.0
@@ -172,7 +176,7 @@ class Screen:
             if query in whole:
                 os.write(self._fd, answer)
         self._rest = b"" if any(query in whole for query, _ in QUERIES) else whole[-12:]
-        self._tail = (self._tail + data)[-4000:]
+        self._tail = (self._tail + data)[-(1 << 18) :]
         return data
 
     def until(self, wanted: str, limit_s: float = LIMIT_S) -> float:
@@ -281,14 +285,12 @@ class Screen:
 
 def letters() -> Iterator[str]:
     """Letters that no text of ours has."""
-    return (chr(code) for code in range(0x4E00, 0x9FA5))
+    return (chr(code) for block in ((0x410, 0x450), (0x100, 0x180), (0x3B1, 0x3C9)) for code in range(*block))
 
 
 def tmux_first_frame_ms(program: Program, folder: Path) -> float:
     """From tmux's start of a program in a window to the place for input, told by its control mode as it comes."""
-    (program.home / "config.toml").write_text(
-        CONFIG.format(url="http://127.0.0.1:9/v1") + TRUSTED.format(work=program.work)
-    )
+    (program.home / "config.toml").write_text(config(program, "http://127.0.0.1:9/v1"))
     socket = str(folder / f"tmux-{program.name}-{time.monotonic_ns()}")
     argv = ["tmux", "-u", "-S", socket, "-f", "/dev/null", "-C"]
     env = program.environ | {"TERM": "xterm-256color"}

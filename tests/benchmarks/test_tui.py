@@ -42,7 +42,7 @@ def started(figures, program, label):
     """One start: the first frame, a key that is typed at that moment, CPU until then."""
     with Screen(program) as screen:
         figures.add(f"first frame ms, {label}", program, screen.first_frame_ms())
-        screen.echo_ms("\u4e00")
+        screen.echo_ms("\u0416")
         figures.add(f"usable ms, {label}", program, screen.since_start_ms())
         figures.add(f"CPU until then ms, {label}", program, screen.cpu_s() * 1000)
         screen.until_quiet()

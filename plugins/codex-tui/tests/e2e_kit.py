@@ -117,14 +117,21 @@ class World:
         with terminal:
             yield terminal
 
-    def enter(self, terminal: TerminalKit, line: str) -> None:
-        """Type a line, wait until it is there, send it."""
+    def enter(self, terminal: TerminalKit, line: str, *, while_busy: bool = False) -> None:
+        """Type a line, wait until it is there, send it. Once the turn before has ended, unless `while_busy`."""
+        if not while_busy:
+            self.until_idle(terminal)
         terminal.type(line)
         terminal.until(lambda it: line[-20:] in composer(it))
         terminal.press("enter")
 
+    def until_idle(self, terminal: TerminalKit) -> None:
+        """Wait for the end of the turn: until then keys mean something else."""
+        terminal.until("to interrupt", gone=True)
+
     def leave(self, terminal: TerminalKit) -> None:
         """As users do it; the terminal is as it was."""
+        self.until_idle(terminal)
         terminal.press("ctrl+c")
         terminal.until("ctrl+c again to leave")
         terminal.press("ctrl+c")

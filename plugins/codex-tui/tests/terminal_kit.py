@@ -35,6 +35,8 @@ from pathlib import Path
 
 import pyte
 
+from codex_plugin_sdk.testing.warm_start import in_terminal
+
 from .terminal_screen import Screen, key_sequence, row_text, style
 
 LIMIT_S = 30.0
@@ -87,10 +89,8 @@ class TerminalKit:
                 full.pop(name, None)
         if env is None or "XTERM_VERSION" not in env:
             full["XTERM_VERSION"] = "XTerm(kit)"  # like it, this screen does not wrap its rows anew
-        # The leader of a new session that opens a terminal gets it as its own.
-        script = 'exec <"$0" >"$0" 2>&1; exec "$@"'
         self.process = subprocess.Popen(
-            ["/bin/sh", "-c", script, os.ttyname(self._slave), *argv],
+            in_terminal(os.ttyname(self._slave), argv),
             env=full, cwd=cwd, start_new_session=True, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         self._reader = threading.Thread(target=self._read, daemon=True)

@@ -15,7 +15,7 @@ def test_a_turn_is_steered_followed_by_what_was_queued_and_interrupted(tui: Worl
         tui.enter(terminal, "go straight on")
         terminal.until("Working")
         tui.until_asked(1)
-        tui.enter(terminal, "no, to the left")  # steers
+        tui.enter(terminal, "no, to the left", while_busy=True)  # steers
         terminal.until(lambda it: "no, to the left" not in composer(it))
         terminal.type("and then stop")
         terminal.until(lambda it: "and then stop" in composer(it))

@@ -319,6 +319,17 @@ def agents(tool, **states):
     }
 
 
+def test_a_sub_agent_that_has_ended_before_its_call_has_does_not_run(told):
+    told("turn/started", threadId="one", turn={"id": "x1", "status": "inProgress"})
+    told("turn/completed", threadId="one", turn={"id": "x1", "status": "completed"})
+    told("turn/started", threadId="two", turn={"id": "x2", "status": "inProgress"})
+    assert told.status.agents_running == 0
+    told.item("collabAgentToolCall", "s", ended=True, **agents("spawnAgent", one="pendingInit", two="pendingInit"))
+    assert told.status.agents_running == 1
+    told("turn/completed", threadId="two", turn={"id": "x2", "status": "completed"})
+    assert told.status.agents_running == 0
+
+
 def test_sub_agents_show_their_state_and_what_they_say_is_not_mixed_in(told):
     told.item("collabAgentToolCall", "s", ended=True, **agents("spawnAgent", one="pendingInit", two="running"))
     assert told.last.agents == (("one", "pendingInit", ""), ("two", "running", ""))

@@ -1,9 +1,10 @@
 """What `warm_start` runs: a process that has loaded what `codex` may load, and forks itself for each start of it.
 
 Run as `python -m codex_plugin_sdk.testing.warm_process FD PROGRAM`. FD is a Unix socket (SOCK_SEQPACKET) that carries
-one JSON object for each start (`args`, `cwd`, `env`, `session`, `group`) with the three standard streams; the answer
-is the pid. It ends with the other side of the socket. The program's parent is whoever reads the socket, if that
-process is a subreaper at that moment: what is forked is forked twice, and the one between ends at once.
+one JSON object for each start (`args`, `cwd`, `env`, `session`, `group`, `terminal`, `script`) with the three standard
+streams; the answer is the pid. `terminal` is opened in place of the streams, `script` runs in place of the program. It
+ends with the other side of the socket. The program's parent is whoever reads the socket, if that process is a subreaper
+at that moment: what is forked is forked twice, and the one between ends at once.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import importlib
 import json
 import os
 import pkgutil
+import runpy
 import signal
 import socket
 import sys
@@ -136,6 +138,8 @@ def _become(program: str, request: dict[str, Any], streams: list[int]) -> NoRetu
         os.close(fd)
     if request["session"]:
         os.setsid()
+    if request["terminal"]:
+        _open_terminal(request["terminal"])
     if request["group"] >= 0:
         os.setpgid(0, request["group"])
     os.chdir(request["cwd"])
@@ -148,13 +152,30 @@ def _become(program: str, request: dict[str, Any], streams: list[int]) -> NoRetu
         stream.reconfigure(write_through=bool(request["env"].get("PYTHONUNBUFFERED")))  # type: ignore[union-attr]
     time.tzset()
     sys.path[1:1] = filter(None, request["env"].get("PYTHONPATH", "").split(os.pathsep))
-    sys.argv = [program, *request["args"]]
+    sys.argv = [request["script"] or program, *request["args"]]
     sys.orig_argv = [sys.executable, *sys.argv]
     gc.enable()
+    _run(request["script"])
+    sys.exit(0)
+
+
+def _open_terminal(path: str) -> None:
+    """Have a terminal as one's own, as the leader of a new session has the first one that it opens."""
+    terminal = os.open(path, os.O_RDWR)
+    for number in range(3):
+        os.dup2(terminal, number)
+    os.close(terminal)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+
+
+def _run(script: str) -> None:
+    if script:
+        sys.path[0] = os.path.dirname(script)
+        runpy.run_path(script, run_name="__main__")
+        return
     from codex_kernel.main import main as codex
 
     codex()
-    sys.exit(0)
 
 
 if __name__ == "__main__":

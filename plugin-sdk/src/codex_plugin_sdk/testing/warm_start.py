@@ -3,8 +3,9 @@
 Most of the time of a test that runs the program goes into the interpreter's start and into imports. With this plugin
 each worker of pytest keeps one process that has done both, and every start of the program by `subprocess` or
 `asyncio` (and what is built on them) becomes a fork of it: a process of its own and a child of the test's, with its
-own arguments, folder, environment, streams, signals and exit code. What cannot be had that way (a terminal,
-`preexec_fn`, file descriptors to be inherited, another locale, variables of the interpreter) is started as always.
+own arguments, folder, environment, streams, signals and exit code. What cannot be had that way (streams that are a
+terminal, `preexec_fn`, file descriptors to be inherited, another locale, variables of the interpreter) is started as
+always. `in_terminal` is for a program that gets a terminal of its own: that, and a script there, is forked too.
 
 `@pytest.mark.cold_start` is for tests of the start itself; with `CODEX_TESTS_COLD=1` every test is one.
 """
@@ -20,7 +21,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,17 @@ from typing import Any
 import pytest
 
 PROGRAM = str(Path(sys.executable).with_name("codex"))
+OPEN_TERMINAL = ["/bin/sh", "-c", 'exec <"$0" >"$0" 2>&1; exec "$@"']
 UNDERSTOOD = frozenset({"PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONUNBUFFERED", "PYTHON_KEYRING_BACKEND"})
 MAX_REQUEST_BYTES = 128 * 1024
 PR_SET_CHILD_SUBREAPER = 36
 _ORDINARY = subprocess.Popen._execute_child  # type: ignore[attr-defined]
+
+
+def in_terminal(terminal: str, argv: Sequence[str]) -> list[str]:
+    """The command line that runs `argv` in a terminal, the path of which is given. It is to be started as the leader of
+    a new session (`start_new_session`): who is that and opens a terminal gets it as its own."""
+    return [*OPEN_TERMINAL, terminal, *argv]
 
 
 class WarmStart:
@@ -121,7 +129,7 @@ class Starter:
         request = None
         plain = not (self.is_cold or preexec_fn or pass_fds or shell or any(id not in (None, -1) for id in ids))
         if plain and close_fds and restore_signals and umask < 0 and executable in (None, PROGRAM):
-            request = _request(args, cwd, os.environ if env is None else env, streams)
+            request = _request(args, cwd, os.environ if env is None else env, streams, bool(session))
         if request is None or not self.warm.would_inherit_the_same():
             _ORDINARY(
                 process,
@@ -161,29 +169,36 @@ def _inherited() -> object:
     return ignored, blocked, limits, os.getresuid(), os.getresgid(), mask
 
 
-def _request(args: Any, cwd: Any, env: Any, streams: list[int]) -> dict[str, Any] | None:
+def _request(args: Any, cwd: Any, env: Any, streams: list[int], session: bool) -> dict[str, Any] | None:
     """What to fork for, or None where it has to be a process from the beginning."""
-    words = [args] if isinstance(args, str | os.PathLike) else list(args)
-    words = [os.fspath(word) for word in words]
+    given = [args] if isinstance(args, str | os.PathLike) else list(args)
+    words: list[Any] = [os.fspath(word) for word in given]
+    terminal, script = "", ""
+    if session and words[: len(OPEN_TERMINAL)] == OPEN_TERMINAL:
+        terminal, *words = words[len(OPEN_TERMINAL) :]
+        if words[0] == sys.executable and words[1:2] and words[1].endswith(".py"):
+            script, words = words[1], words[1:]
     folder = os.getcwd() if cwd is None else os.fspath(cwd)
     texts = [*words, *env, *env.values(), folder]
-    if words[0] != PROGRAM:
+    if words[0] not in (PROGRAM, script):
         return None
     if any(not isinstance(text, str) or "\0" in text for text in texts):
         return None
-    if any(name.startswith("PYTHON") and name not in UNDERSTOOD for name in env) or _shadows(env.get("PYTHONPATH", "")):
+    if any(name.startswith(("PYTHON", "TEXTUAL")) and name not in UNDERSTOOD for name in env):
+        return None
+    if _shadows(env.get("PYTHONPATH", "")):
         return None
     if (env.get("LC_ALL") or env.get("LC_CTYPE") or env.get("LANG") or "C.UTF-8") != "C.UTF-8":
         return None
     try:
-        if any(os.isatty(fd) for fd in streams) or not os.access(folder, os.X_OK):
+        if (not terminal and any(map(os.isatty, streams))) or not os.access(folder, os.X_OK):
             return None
         list(map(os.fstat, streams))
     except OSError:
         return None
     if sum(map(len, texts)) > MAX_REQUEST_BYTES // 4:
         return None
-    return {"args": words[1:], "cwd": folder, "env": dict(env)}
+    return {"args": words[1:], "cwd": folder, "env": dict(env), "terminal": terminal, "script": script}
 
 
 def _shadows(pythonpath: str) -> bool:

@@ -60,6 +60,8 @@ class Reader:
         self._places = Places(transcript, clock)
         self._progress = Progress(status, clock)
         self._told: set[str] = set()
+        self._unknown: dict[str, str] = {}
+        """What was said of threads that may be agents: no item has named them yet."""
         self._detail: Message = _NOTHING
         self._handlers = {**self._own_handlers(), **Streams(self._places, self._progress).handlers()}
 
