@@ -81,6 +81,8 @@ class Session:
         self._notices = 0
         self._interrupting = False
         self._opened = anyio.Event()
+        self._sending = anyio.Lock()
+        """Two that are sent at once: the second goes to the turn that the first has started."""
         self._quiet = anyio.Event()
         """Set when a turn has ended."""
 
@@ -135,8 +137,7 @@ class Session:
         self.transcript.clear()
         self.overrides.clear()
         self.asks.clear()
-        status = self.status
-        status.__init__(cwd=opened.get("cwd") or thread.get("cwd") or "")  # type: ignore[misc]
+        self.status = status = Status(cwd=opened.get("cwd") or thread.get("cwd") or "")
         status.thread_id, status.thread_name = thread["id"], thread.get("name") or ""
         status.model, status.provider = opened.get("model") or "", opened.get("modelProvider") or ""
         status.effort = opened.get("reasoningEffort") or ""
@@ -229,7 +230,11 @@ class Session:
             return
         draft = self.queue.popleft()
         try:
-            await self._start_turn(draft)
+            async with self._sending:
+                if self.busy:  # somebody was faster
+                    self.queue.appendleft(draft)
+                    return
+                await self._start_turn(draft)
         except CodexError as error:
             self.on_restore([draft, *self.queue])
             self.queue.clear()
@@ -285,14 +290,15 @@ class Session:
         if self.status.phase == "lost":
             raise UserError("there is no server to send it to", hint="the text is kept")
         await self._opened.wait()
-        if not self.busy:
-            await self._start_turn(draft)
-            return "started"
-        if queue:
-            self.queue.append(draft)
-            self.on_change()
-            return "queued"
-        return await self._steer(draft)
+        async with self._sending:
+            if not self.busy:
+                await self._start_turn(draft)
+                return "started"
+            if not queue:
+                return await self._steer(draft)
+        self.queue.append(draft)
+        self.on_change()
+        return "queued"
 
     async def _start_turn(self, draft: Draft) -> None:
         given = {"threadId": self.thread_id, "input": draft.wire(), **self.overrides}
