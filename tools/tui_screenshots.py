@@ -1,4 +1,4 @@
-"""Take the pictures of docs/tui.md: the program in a terminal of the tests, with a model that says what is written here.
+"""Take the pictures of docs/tui.md: the program in a terminal of the tests, with a model that says what is below.
 
     python tools/tui_screenshots.py [FOLDER]      # docs/images/tui without one
 
@@ -120,8 +120,8 @@ def _session(kit: Any, world: Any, terminal: Any, folder: Path) -> None:
 
     world.answers([call("exec_command", "c1", cmd="python -m unittest -v", justification="to see what fails")])
     world.enter(terminal, "Run the tests")
-    terminal.until("Run this command?")
-    terminal.until("a question waits", gone=True)
+    terminal.until(kit.has("Run this command?", "Waiting for you"))
+    terminal.until("a question", gone=True)
     _picture(terminal, world.home, folder / "approval.svg", "codex")
     world.answers([say("Nothing was run.")])
     terminal.press("n")
@@ -130,10 +130,10 @@ def _session(kit: Any, world: Any, terminal: Any, folder: Path) -> None:
     world.answers([freeform("apply_patch", PATCH, "p1")], [say("Both are in.")])
     world.enter(terminal, "Mend it")
     terminal.until("e hunk by hunk")
-    terminal.press("e")
+    world.answer(terminal, "e")
     terminal.until("0 of 2 decided")
     terminal.press("y")
-    terminal.until("1 of 2 decided")
+    terminal.until(kit.has("1 of 2 decided", "Waiting for you"))
     _picture(terminal, world.home, folder / "hunks.svg", "codex")
     terminal.press("y", "enter")
     terminal.until("Both are in.")

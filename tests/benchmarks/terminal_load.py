@@ -80,6 +80,7 @@ async def serve(reader, writer):
         return
     size = int(head.lower().partition(b"content-length:")[2].split()[0])
     items, rate = items_of(json.loads(await reader.readexactly(size)))
+    print("asked", flush=True)
     events = responses_events(items)
     writer.write(HEAD)
     loop = asyncio.get_running_loop()
@@ -111,9 +112,17 @@ class PacedModel:
     "please run N commands". A context manager."""
 
     def __enter__(self) -> PacedModel:
-        self._process = subprocess.Popen([sys.executable, "-c", MODEL], stdout=subprocess.PIPE)
+        self._process = subprocess.Popen([sys.executable, "-c", MODEL], stdout=subprocess.PIPE, bufsize=0)
+        self.stdout = self._process.stdout
         self.base_url = f"http://127.0.0.1:{int(self._process.stdout.readline())}/v1"
         return self
+
+    def was_asked(self) -> bool:
+        """Whether there was a request since the last look."""
+        seen = b""
+        while select.select([self._process.stdout], [], [], 0)[0] and (data := self._process.stdout.read(4096)):
+            seen += data
+        return bool(seen)
 
     def __exit__(self, *_: object) -> None:
         self._process.kill()
@@ -185,7 +194,9 @@ class Screen:
 
     def _until(self, wanted: bytes, since: float, limit_s: float = LIMIT_S) -> float:
         while wanted not in self._tail:
-            assert time.monotonic() < since + limit_s, f"{self.name}: {wanted!r} is not written; last: {self._tail[-2000:]!r}"
+            assert time.monotonic() < since + limit_s, (
+                f"{self.name}: {wanted!r} is not written; last: {self._tail[-2000:]!r}"
+            )
             self.pump(0.1)
         self._tail = self._tail.partition(wanted)[2]
         return (time.monotonic() - since) * 1000
@@ -215,13 +226,17 @@ class Screen:
         """Keys, at once."""
         os.write(self._fd, text.encode())
 
-    def say(self, text: str) -> None:
-        """Send a prompt."""
+    def say(self, text: str, model: PacedModel) -> None:
+        """Send a prompt. A program that is still starting takes the enter key for a part of what is typed."""
+        model.was_asked()
         self.type(text)
-        self.rest(0.3)  # keys that come as fast as a paste are taken for one, with its newline
-        self.type("\r")
-        self.said = time.monotonic()
+        self.rest(0.5)  # keys that come as fast as a paste are taken for one, with its newline
         self.ended = 0.0
+        while not model.was_asked():
+            self.type("\r")
+            self.said = time.monotonic()
+            while time.monotonic() < self.said + 5 and not select.select([model.stdout], [], [], 0)[0]:
+                self.pump(0.01)
 
     def echo_ms(self, key: str) -> float:
         """From a key to the letter on the screen; `key` must not have been on it before."""
@@ -259,9 +274,7 @@ class Screen:
         for pid in self.family():
             try:
                 fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-                exact = sum(
-                    int(path.read_text().split()[0]) for path in Path(f"/proc/{pid}/task").glob("*/schedstat")
-                )
+                exact = sum(int(path.read_text().split()[0]) for path in Path(f"/proc/{pid}/task").glob("*/schedstat"))
             except OSError:
                 continue
             ticks = sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")

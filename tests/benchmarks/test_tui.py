@@ -83,7 +83,7 @@ def streaming(program, model, deltas, rate, each_s, figures):
             screen.rest(0.03)
         screen.type("\x7f" * 41)
         screen.rest(0.3)
-        screen.say(f"please stream {deltas} deltas at {rate} per second")
+        screen.say(f"please stream {deltas} deltas at {rate} per second", model)
         screen.until("heading")
         times, before = [], screen.memory_mb()
         cpu = screen.cpu_s()
@@ -121,7 +121,7 @@ def test_cpu_of_a_long_answer(programs):
                     screen.first_frame_ms()
                     screen.until_quiet()
                     cpu = screen.cpu_s()
-                    screen.say(f"please stream {DELTAS} deltas at 0 per second")
+                    screen.say(f"please stream {DELTAS} deltas at 0 per second", model)
                     figures.add("answer of 20,000 deltas, ms", program, screen.until_end())
                     screen.rest(0.5)
                     figures.add("CPU ms of it", program, (screen.cpu_s() - cpu) * 1000)
@@ -135,7 +135,7 @@ def test_idle(programs):
         for program in programs:
             with Screen(program, base_url=model.base_url) as screen:
                 screen.first_frame_ms()
-                screen.say("a word")
+                screen.say("a word", model)
                 screen.until_end()
                 screen.until_quiet(3.0)
                 cpu, written = screen.cpu_s(), screen.written_bytes
@@ -153,7 +153,7 @@ def test_memory_of_a_long_session(programs):
                 screen.first_frame_ms()
                 screen.until_quiet()
                 for _ in range(ITEMS // 100):
-                    screen.say("please run 98 commands")
+                    screen.say("please run 98 commands", model)
                     screen.until_end(600)
                     screen.rest(0.3)
                 figures.add("PSS MB after 2,000 items", program, screen.memory_mb())

@@ -338,8 +338,10 @@ def _complain(text: str, *, debug: bool) -> None:
         import traceback
 
         traceback.print_exc()
+    # it may quote what others wrote, which must not act on the terminal
+    safe = (char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1] for char in text)
     with contextlib.suppress(OSError):  # where stderr cannot be written, the exit code has to say it
-        sys.stderr.write(text + "\n")
+        sys.stderr.write("".join(safe) + "\n")
 
 
 def _drop_stdout() -> None:

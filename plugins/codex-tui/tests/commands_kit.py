@@ -31,6 +31,10 @@ class FakeUi:
         self.cards: list[tuple[str, list[tuple[str, str]], str]] = []
         self.diffs: list[str] = []
         self.asked: list[tuple[str, Any]] = []
+        self.notes: list[str] = []
+        """Of what was to be picked."""
+        self.secrets: list[str] = []
+        """What was asked so that the answer is not shown."""
         self.answers: deque[Any] = deque()
         self.performed: list[tuple[str, str]] = []
         self.can: set[str] = set()
@@ -50,9 +54,11 @@ class FakeUi:
         self.diffs.append(diff)
 
     async def pick(self, title: str, options: Any, *, note: str = "", on_move: Any = None) -> Any:
+        self.notes.append(note)
         return self._answer(title, options)
 
     async def ask_text(self, title: str, *, initial: str = "", secret: bool = False) -> str | None:
+        self.secrets += [title] if secret else []
         return self._answer(title, initial)
 
     async def confirm(self, title: str, detail: str = "") -> bool:

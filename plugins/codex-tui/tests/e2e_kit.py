@@ -30,6 +30,10 @@ PROGRAM = str(Path(sys.executable).with_name("codex"))
 MODEL = "gpt-5.5"
 READY = ">_ codex "
 """To be seen once a session is open."""
+MARK = "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}"
+"""Before what is written, and before what is pointed at."""
+EMPTY = f"{MARK} Ask Codex"
+"""What stands where the user writes while nothing is written."""
 LIMIT_S = 60.0
 _CONFIG = """{more}
 model = "{model}"
@@ -125,6 +129,11 @@ class World:
         terminal.until(lambda it: line[-20:] in composer(it))
         terminal.press("enter")
 
+    def answer(self, terminal: TerminalKit, *keys: str) -> None:
+        """Answer a question that is on the screen, once it takes keys."""
+        terminal.until("a question", gone=True)
+        terminal.press(*keys)
+
     def until_idle(self, terminal: TerminalKit) -> None:
         """Wait for the end of the turn: until then keys mean something else."""
         terminal.until("to interrupt", gone=True)
@@ -162,7 +171,7 @@ class World:
 def composer(terminal: TerminalKit) -> str:
     """What stands where the user writes, from its mark on."""
     screen = terminal.screen()
-    marks = [place for place, row in enumerate(screen) if row.startswith(("› ", "! "))]
+    marks = [place for place, row in enumerate(screen) if row.startswith((f"{MARK} ", "! "))]
     return "\n".join(screen[marks[0] :]) if marks else ""
 
 

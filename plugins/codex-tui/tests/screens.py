@@ -30,6 +30,14 @@ class Host(App):
     def on_mount(self):
         self.widget.focus()
 
+    async def put(self, widget) -> None:
+        """Another widget in the place of the first: that costs a quarter of another application."""
+        await self.widget.remove()
+        self.widget = widget
+        self.answers.clear()
+        await self.mount(widget, before=0)
+        widget.focus()
+
     def on_dialog_answered(self, message: Dialog.Answered) -> None:
         self.answers.append(message.result)
 

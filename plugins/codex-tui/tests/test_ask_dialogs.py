@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from textual.widgets import Static
 
 from codex_tui.screen.approval import HUNKS, ApprovalDialog
 from codex_tui.screen.form import UrlDialog
@@ -62,35 +63,38 @@ DIALOGS = {
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-@pytest.mark.parametrize("name", DIALOGS)
-async def test_what_is_on_the_screen(name, size):
-    async with shown(DIALOGS[name](), size) as (_pilot, host):
-        rows = host.rows()
-        assert max(map(len, rows)) <= size[0]
-        check(f"ask-{name}-{size[0]}x{size[1]}", rows)
+async def test_what_is_on_the_screen(size):
+    async with shown(Static(), size) as (pilot, host):
+        for name, make in DIALOGS.items():
+            await host.put(make())
+            await pilot.pause()
+            rows = host.rows()
+            assert max(map(len, rows)) <= size[0]
+            check(f"ask-{name}-{size[0]}x{size[1]}", rows)
 
 
-@pytest.mark.parametrize(
-    ("keys", "picked"),
-    [
-        (["y"], "y"),
-        (["1"], "y"),
-        (["enter"], "y"),
-        (["s"], "s"),
-        (["3"], "a"),
-        (["down", "down", "enter"], "a"),
-        (["up", "enter"], "x"),
-        (["n"], "n"),
-        (["escape"], "x"),
-        (["q", "7", "9", "n"], "n"),
-    ],
-)
-async def test_letters_numbers_and_arrows_pick(keys, picked):
-    async with shown(ApprovalDialog(command())) as (pilot, host):
-        await pilot.press(*keys)
-        await pilot.pause()
-        ((choice, text),) = host.answers
-        assert (choice.key, text) == (picked, "")
+PICKS = [
+    (["y"], "y"),
+    (["1"], "y"),
+    (["enter"], "y"),
+    (["s"], "s"),
+    (["3"], "a"),
+    (["down", "down", "enter"], "a"),
+    (["up", "enter"], "x"),
+    (["n"], "n"),
+    (["escape"], "x"),
+    (["q", "7", "9", "n"], "n"),
+]
+
+
+async def test_letters_numbers_and_arrows_pick():
+    async with shown(Static()) as (pilot, host):
+        for keys, picked in PICKS:
+            await host.put(ApprovalDialog(command()))
+            await pilot.pause()
+            await pilot.press(*keys)
+            await pilot.pause()
+            assert [(choice.key, text) for choice, text in host.answers] == [(picked, "")], keys
 
 
 async def test_only_the_first_answer_counts():
@@ -200,14 +204,17 @@ async def test_a_long_change_is_folded_and_says_so():
         assert [row for row in host.rows() if "new 29" in row]
 
 
-@pytest.mark.parametrize("name", DIALOGS)
-async def test_no_size_breaks_it(name):
-    async with shown(DIALOGS[name](), (1, 1)) as (pilot, host):
-        await pilot.press("down", "pagedown")
-        for size in ((10, 3), (20, 5), (300, 80), (40, 12)):
-            await pilot.resize_terminal(*size)
+async def test_no_size_breaks_it():
+    async with shown(Static(), (1, 1)) as (pilot, host):
+        for make in DIALOGS.values():
+            await pilot.resize_terminal(1, 1)
+            await host.put(make())
             await pilot.pause()
-            assert host.rows()
+            await pilot.press("down", "pagedown")
+            for size in ((10, 3), (20, 5), (300, 80), (40, 12)):
+                await pilot.resize_terminal(*size)
+                await pilot.pause()
+                assert host.rows()
 
 
 async def test_a_page_is_opened_by_its_key_alone():

@@ -8,7 +8,6 @@ from pathlib import Path
 import anyio
 import pytest
 
-from codex_plugin_sdk.testing.harness import manager
 from codex_plugin_sdk.testing.model import call, say
 from codex_plugin_sdk.testing.servers import ScriptedResponsesServer
 from codex_tui.commands.line import completions, load_completions, run_line
@@ -17,20 +16,6 @@ from codex_tui.session.cells import AgentsCell
 from .commands_kit import opened
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(scope="module")
-def plugins():
-    found = type(manager()).from_environment({})
-    yield found
-    found.close()
-
-
-@pytest.fixture
-async def place(tmp_path, plugins, anyio_backend):
-    with ScriptedResponsesServer() as model:
-        async with opened(tmp_path, model, plugins) as found:
-            yield found
 
 
 def config(place):

@@ -2,33 +2,15 @@
 
 import pytest
 
-from codex_plugin_sdk.testing.harness import manager
 from codex_plugin_sdk.testing.model import say
-from codex_plugin_sdk.testing.servers import ScriptedResponsesServer
 from codex_tui.commands.line import Outcome, completions, load_completions, run_line
 from codex_tui.commands.table import COMMANDS, SECTIONS, find, names
-
-from .commands_kit import opened
 
 pytestmark = pytest.mark.anyio
 ISSUE = (
     "help model effort approvals permissions sandbox new resume fork tree rename compact context diff review undo plan "
     "mcp skills plugins agents hooks memories cost status theme keymap vim feedback logout quit"
 )
-
-
-@pytest.fixture(scope="module")
-def plugins():
-    found = type(manager()).from_environment({})
-    yield found
-    found.close()
-
-
-@pytest.fixture
-async def place(tmp_path, plugins, anyio_backend):
-    with ScriptedResponsesServer() as model:
-        async with opened(tmp_path, model, plugins) as found:
-            yield found
 
 
 def test_every_command_is_there_once_with_a_section_and_help():

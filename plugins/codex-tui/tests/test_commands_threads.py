@@ -3,27 +3,9 @@
 import pytest
 
 from codex_plugin_sdk import ProtocolError
-from codex_plugin_sdk.testing.harness import manager
 from codex_plugin_sdk.testing.model import say
-from codex_plugin_sdk.testing.servers import ScriptedResponsesServer
-
-from .commands_kit import opened
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(scope="module")
-def plugins():
-    found = type(manager()).from_environment({})
-    yield found
-    found.close()
-
-
-@pytest.fixture
-async def place(tmp_path, plugins, anyio_backend):
-    with ScriptedResponsesServer() as model:
-        async with opened(tmp_path, model, plugins) as found:
-            yield found
 
 
 def texts(place):

@@ -3,32 +3,21 @@
 import anyio
 import pytest
 
-from codex_plugin_sdk.testing.harness import manager
 from codex_plugin_sdk.testing.model import call, freeform, say
-from codex_plugin_sdk.testing.servers import ScriptedResponsesServer, stalled
+from codex_plugin_sdk.testing.servers import stalled
 from codex_tui.commands.diff import _read
 from codex_tui.commands.git import Output
 from codex_tui.session.cells import PlanCell, UserCell
 from codex_tui.session.controller import Draft
 
-from .commands_kit import git, opened, option
+from .commands_kit import git, option
 
 pytestmark = pytest.mark.anyio
-WRITES = {"approvalPolicy": "never", "sandbox": "workspace-write"}
-
-
-@pytest.fixture(scope="module")
-def plugins():
-    found = type(manager()).from_environment({})
-    yield found
-    found.close()
 
 
 @pytest.fixture
-async def place(tmp_path, plugins, anyio_backend):
-    with ScriptedResponsesServer() as model:
-        async with opened(tmp_path, model, plugins, **WRITES) as found:
-            yield found
+def settings():
+    return {"approvalPolicy": "never", "sandbox": "workspace-write"}
 
 
 def begin(work):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+
 from codex_plugin_sdk.testing.model import call, say, think
 
-from .e2e_kit import READY, World, composer, has, times
+from .e2e_kit import EMPTY, LIMIT_S, MARK, READY, World, composer, has, times
 
 WIDE = {"sandbox_permissions": "require_escalated", "justification": "the log has to be there"}
 TITLE = "Run this command?"
@@ -26,20 +28,20 @@ def test_commands_are_allowed_refused_and_refused_with_a_reason(tui: World) -> N
         tui.enter(terminal, "make one")
         terminal.until(has(TITLE, "touch one", "the log has to be there", "Waiting for you"))
         assert not (tui.work / "one").exists()
-        terminal.press("y")
+        tui.answer(terminal, "y")
         terminal.until(has("Allowed (Yes, this once): touch one", "one is there"))
         assert (tui.work / "one").exists()
 
         tui.answers([ran("c2", "touch two")], [say("then not")])
         tui.enter(terminal, "make two")
         terminal.until(TITLE)
-        terminal.press("n")
+        tui.answer(terminal, "n")
         terminal.until("then not")
 
         tui.answers([ran("c3", "touch three")], [say("I see")])
         tui.enter(terminal, "make three")
         terminal.until(TITLE)
-        terminal.press("t")
+        tui.answer(terminal, "t")
         terminal.until("tell it why")
         terminal.type("use a Makefile")
         terminal.until("use a Makefile")
@@ -53,9 +55,9 @@ def test_commands_are_allowed_refused_and_refused_with_a_reason(tui: World) -> N
         tui.enter(terminal, "both")
         terminal.until(has(TITLE, "touch four"))
         assert "touch five" not in terminal.text().partition(TITLE)[2]
-        terminal.press("n")
+        tui.answer(terminal, "n")
         terminal.until(lambda it: "touch five" in it.text().partition(TITLE)[2])
-        terminal.press("y")
+        tui.answer(terminal, "y")
         terminal.until("one of two")
         assert sorted(path.name for path in tui.work.iterdir()) == ["five", "one"]
         tui.leave(terminal)
@@ -72,10 +74,10 @@ def test_keys_of_somebody_who_types_never_answer_a_question(tui: World) -> None:
     tui.answers([say("one is there")])
     with tui.start("make one") as terminal:  # the prompt of the command line
         terminal.until(has("make one", "Working"))
-        stall.reached.wait(60)
+        assert stall.reached.wait(LIMIT_S)
         # Before it comes and while it comes: each letter would be an answer.
         terminal.type("y")
-        terminal.until(lambda it: composer(it).startswith("› y"))
+        terminal.until(lambda it: composer(it).startswith(f"{MARK} y"))
         stall.release()
         typed = "y"
         while "a question waits" not in terminal.text():
@@ -85,11 +87,30 @@ def test_keys_of_somebody_who_types_never_answer_a_question(tui: World) -> None:
             terminal.until(lambda it: typed in composer(it))  # noqa: B023 - used at once
         assert not (tui.work / "one").exists()
         terminal.until(TITLE)
-        terminal.press("y")
+        tui.answer(terminal, "y")
         terminal.until("one is there")
         # What was typed is still there, and nothing of it was sent.
         terminal.until(lambda it: typed in composer(it))
         terminal.press("ctrl+c")
         terminal.until(lambda it: typed not in composer(it))
+
+        # A question and keys that come at the same time, whichever is read first.
+        stall = tui.waits(ran("c2", "touch two"), after_steps=2)
+        tui.answers([say("two is there")])
+        tui.enter(terminal, "make two")
+        assert stall.reached.wait(LIMIT_S)
+        terminal.send_signal(signal.SIGSTOP)
+        terminal.until_stopped()
+        stall.release()
+        terminal.type("yyy")
+        terminal.send_signal(signal.SIGCONT)
+        terminal.until(lambda it: composer(it).startswith(f"{MARK} yyy"))
+        assert not (tui.work / "two").exists()
+        terminal.until(TITLE)
+        tui.answer(terminal, "y")
+        terminal.until("two is there")
+        terminal.until(lambda it: composer(it).startswith(f"{MARK} yyy"))
+        terminal.press("ctrl+c")
+        terminal.until(lambda it: EMPTY in composer(it))
         tui.leave(terminal)
-    assert tui.said() == ["make one"]
+    assert tui.said() == ["make one", "make two"]

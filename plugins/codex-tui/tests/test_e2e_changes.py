@@ -45,7 +45,7 @@ def test_single_hunks_are_taken_refused_and_edited_and_a_rewind_brings_back_file
         tui.answers([freeform("apply_patch", PATCH, "p1")], [say("as you like")])
         tui.enter(terminal, "write numbers out")
         terminal.until(has("Change this file?", "e hunk by hunk"))
-        terminal.press("e")
+        tui.answer(terminal, "e")
         terminal.until("0 of 3 decided")
         terminal.press("y")
         terminal.until("1 of 3 decided")

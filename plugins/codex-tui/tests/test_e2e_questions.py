@@ -9,7 +9,7 @@ from codex_plugin_sdk.testing.model import call, say
 
 from .e2e_kit import READY, World, has
 
-SERVER = '''
+SERVER = """
 import json, sys
 FORM = {"type": "object", "required": ["name", "size"], "properties": {
     "name": {"type": "string", "title": "Name", "minLength": 2},
@@ -37,7 +37,7 @@ for line in sys.stdin:
         send(id=called, result={"content": [{"type": "text", "text": json.dumps(message["result"], sort_keys=True)}]})
     elif number is not None:
         send(id=number, error={"code": -32601, "message": "no such method"})
-'''
+"""
 QUESTIONS = [
     {
         "id": "db",
@@ -61,7 +61,9 @@ STEPS = [{"step": "Look around", "status": "completed"}, {"step": "Build it", "s
 def test_forms_of_servers_and_questions_of_the_agent_are_filled_in(tui: World) -> None:
     server = tui.home / "server.py"
     server.write_text(SERVER)
-    tui.configure(tables=f"[mcp_servers.shop]\nrequired = true\ncommand = {json.dumps(sys.executable)}\nargs = [{json.dumps(str(server))}]")
+    tui.configure(
+        tables=f"[mcp_servers.shop]\nrequired = true\ncommand = {json.dumps(sys.executable)}\nargs = [{json.dumps(str(server))}]"
+    )
     with tui.start(rows=40) as terminal:
         terminal.until(READY)
         tui.answers(
@@ -69,7 +71,7 @@ def test_forms_of_servers_and_questions_of_the_agent_are_filled_in(tui: World) -
         )
         tui.enter(terminal, "order one")
         terminal.until(has("What shall it be?", "Name", "Size", "Colour", "Sure", "Build it"))
-        terminal.type("x")  # too short
+        tui.answer(terminal, "x")  # too short
         terminal.press("tab")
         terminal.until("✗")
         terminal.type("12")  # too much
@@ -91,7 +93,7 @@ def test_forms_of_servers_and_questions_of_the_agent_are_filled_in(tui: World) -
         tui.answers([call("request_user_input", "q1", questions=QUESTIONS)], [say("so be it")])
         tui.enter(terminal, "design it")
         terminal.until(has("The agent asks you 2 things", "Where are rows kept?", "SQLite", "Postgres", "And why?"))
-        terminal.press("down", "space")
+        tui.answer(terminal, "down", "space")
         terminal.until("(•) Postgres")
         terminal.press("down", "down", "down", "down")
         terminal.type("my own reasons")

@@ -14,7 +14,7 @@ from codex_plugin_sdk.testing.model import call, say
 from codex_plugin_sdk.testing.scripted_http import Delay, Reply, Step
 from codex_plugin_sdk.testing.sse_wire import event, responses_events
 
-from .e2e_kit import LIMIT_S, READY, World, assert_given_back, composer, has, times
+from .e2e_kit import EMPTY, LIMIT_S, MARK, READY, World, assert_given_back, composer, has, times
 
 HOSTILE = (
     "before\x1b[2J\x1b[H\x1b]0;owned\x07\x1b]52;c;b3duZWQ=\x07\x1b]8;;http://evil.invalid\x1b\\link\x1b]8;;\x1b\\"
@@ -81,7 +81,7 @@ def test_sizes_change_text_is_hostile_and_a_flood_neither_holds_up_keys_nor_lose
         terminal.until("word59")
         for columns, rows in ((44, 20), (110, 30), (80, 24)):
             terminal.resize(columns, rows)
-            terminal.until(lambda it, n=columns: f"› Ask Codex to do anything"[:n] in composer(it) and _whole(it, words))
+            terminal.until(lambda it, n=columns: EMPTY in composer(it) and _whole(it, words))
             assert max(map(len, terminal.screen())) <= columns
             assert times_on_screen(terminal, "word59") == 1
         terminal.resize(20, 4)
@@ -99,7 +99,7 @@ def test_sizes_change_text_is_hostile_and_a_flood_neither_holds_up_keys_nor_lose
         terminal.until("the flood is over", limit_s=LIMIT_S)
         terminal.until(lambda it: "Working" not in it.text())
         assert numbers(terminal.history()) == list(range(flood.rows))
-        assert composer(terminal).startswith("› still here?")
+        assert composer(terminal).startswith(f"{MARK} still here?")
         terminal.press("ctrl+c")
         terminal.until("still here?", gone=True)
         tui.leave(terminal)
@@ -145,7 +145,7 @@ def test_stopped_continued_ended_by_a_signal_and_resumed(tui: World) -> None:
     id = tui.session_id()
     with tui.start("resume", id, env={"NO_COLOR": "1"}) as terminal:
         terminal.until(has("remember the word apple", "I know it now", "think long"))
-        terminal.until(lambda it: "› Ask Codex" in composer(it))
+        terminal.until(lambda it: EMPTY in composer(it))
         tui.answers([say("apple, of course")])
         tui.enter(terminal, "which word?")
         terminal.until("apple, of course")

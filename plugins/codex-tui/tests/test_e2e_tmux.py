@@ -8,9 +8,8 @@ import pytest
 
 from codex_plugin_sdk.testing.model import call, say
 
-from .e2e_kit import PROGRAM, READY, World
+from .e2e_kit import EMPTY, MARK, PROGRAM, READY, World
 from .tmux_kit import TmuxKit
-
 
 PARAGRAPHS = [f"paragraph {n} of the answer" for n in range(40)]
 
@@ -33,10 +32,10 @@ def test_in_tmux_the_scrollback_has_everything_once(tui: World, tmp_path: Path) 
         terminal.until(lambda it: "paragraph 39" in "\n".join(it.screen()) and "Working" not in "\n".join(it.screen()))
         assert paragraphs(terminal) == PARAGRAPHS
         terminal.resize(60, 24)
-        terminal.until(lambda it: any(row.startswith("› Ask") for row in it.screen()))
+        terminal.until(lambda it: any(row.startswith(EMPTY) for row in it.screen()))
         tui.answers([say("that was all")])
         terminal.type("more?")
-        terminal.until("› more?")
+        terminal.until(f"{MARK} more?")
         terminal.press("Enter")
         terminal.until("that was all")
         terminal.press("C-c")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from codex_plugin_sdk.testing.model import call, say
 
-from .e2e_kit import READY, World, composer, has, row_with, times
+from .e2e_kit import EMPTY, MARK, READY, World, composer, has, row_with, times
 
 
 def test_a_turn_is_steered_followed_by_what_was_queued_and_interrupted(tui: World) -> None:
@@ -92,7 +92,7 @@ def test_what_can_be_written_pastes_mentions_own_commands_and_slash_commands(tui
         terminal.press("enter")
         terminal.until("type to filter")
         terminal.type("sol")
-        terminal.until(lambda it: "gpt-5.6-sol" in row_with(it, "›"))
+        terminal.until(lambda it: "gpt-5.6-sol" in row_with(it, MARK))
         terminal.press("enter")
         terminal.until("How much gpt-5.6-sol thinks")
         terminal.press("enter")
@@ -109,7 +109,7 @@ def test_what_can_be_written_pastes_mentions_own_commands_and_slash_commands(tui
         terminal.press("ctrl+u")
         tui.enter(terminal, "/diff")
         terminal.until("git init makes one")
-        terminal.until(lambda it: composer(it).startswith("› Ask"))
+        terminal.until(lambda it: composer(it).startswith(EMPTY))
 
         tui.answers([say("all in short")])
         tui.enter(terminal, "/compact")

@@ -102,7 +102,7 @@ def test_a_session_on_a_dumb_terminal(tui: World) -> None:
         terminal.send("\x03")
         terminal.until("Once more ctrl+c leaves")
         terminal.send("\x03")
-        assert terminal.wait() == 130
+        assert terminal.wait() == 0
         assert plain(terminal)
 
 

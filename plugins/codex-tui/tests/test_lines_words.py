@@ -125,7 +125,7 @@ def test_times_are_words():
 def test_nothing_of_it_loads_textual():
     code = (
         "import sys, codex_tui.run, codex_tui.starting, codex_tui.lines.app, codex_tui.lines.actions,"
-        "codex_tui.lines.onboarding, codex_tui.lines.sessions; assert 'textual' not in sys.modules"
+        "codex_tui.first_run, codex_tui.lines.sessions; assert 'textual' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -216,15 +216,15 @@ def test_a_cell_that_cannot_be_told_does_no_more_harm_than_that():
     assert last == "after"
 
 
-def test_twenty_thousand_pieces_of_an_answer_cost_next_to_nothing():
+def test_thousands_of_pieces_of_an_answer_cost_next_to_nothing():
     told = Told()
     cell = told.add(AgentCell(key="a"))
     before = time.process_time()
-    for number in range(20_000):
+    for number in range(5_000):
         cell.add(f"w{number}" + ("\n\n" if number % 12 == 0 else " "))
         if number % 4 == 0:
             told.take()
     cell.done = True
     told.take()
-    assert time.process_time() - before < 8
-    assert " ".join(told.lines).split()[1:] == [f"w{number}" for number in range(20_000)]
+    assert time.process_time() - before < 2
+    assert " ".join(told.lines).split()[1:] == [f"w{number}" for number in range(5_000)]

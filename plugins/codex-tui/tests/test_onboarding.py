@@ -6,18 +6,20 @@ import json
 import threading
 from contextlib import asynccontextmanager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 
-from codex_plugin_sdk import ProtocolError
+from codex_plugin_sdk import Invocation, ProtocolError
 from codex_plugin_sdk.testing.servers import ScriptedResponsesServer
+from codex_tui.first_run import SANDBOX_QUESTION, SANDBOX_WAYS, Needs, choose_model, choose_sandbox, needed, onboard
 from codex_tui.link.errors import LinkLost
 from codex_tui.local_models import find_servers, is_loopback
 from codex_tui.sandbox_check import SandboxState, check_sandbox
-from codex_tui.screen.onboarding import Needs, choose_model, choose_sandbox, needed, onboard
 from codex_tui.screen.picker import Picker
-from codex_tui.screen.text_dialog import TextDialog
+from codex_tui.screen.ui import pick_items
 
+from .commands_kit import FakeUi
 from .rollouts import write_session
 from .screens import shown
 from .session_kit import serving
@@ -27,25 +29,15 @@ pytestmark = pytest.mark.anyio
 NO_SANDBOX = '[sandbox]\nbackend = "missing"'
 
 
-class User:
-    """Answers dialogues with what was prepared, and keeps what it was shown."""
+def user(link, *answers, environ=None):
+    """Answers what is asked with what was prepared, and keeps what it was shown."""
+    found = FakeUi(SimpleNamespace(link=link), Invocation(plugins=None, environ=environ or {}))
+    found.answers.extend(answers)
+    return found
 
-    def __init__(self, *answers):
-        self.answers, self.seen, self.said = list(answers), [], []
 
-    async def ask(self, make):
-        dialog = make()
-        self.seen.append(dialog)
-        return self.answers.pop(0)
-
-    def say(self, level, text):
-        self.said.append((level, text))
-
-    def labels(self, number=-1):
-        return [item.label for item in self.seen[number]._items]
-
-    def reasons(self, number=-1):
-        return {item.label: item.disabled_reason for item in self.seen[number]._items if item.disabled_reason}
+def labels(ui, number=-1):
+    return [option.label for option in ui.asked[number][1]]
 
 
 @asynccontextmanager
@@ -88,8 +80,7 @@ def config_of(root):
 async def test_nothing_is_needed_where_all_is_set_up(tmp_path):
     async with server(tmp_path) as link:
         found = await needed(link, str(tmp_path), {})
-        assert not found
-        assert found == Needs(first_run=True)
+        assert found == Needs()
 
 
 async def test_a_variable_that_is_not_set_is_needed_only_where_the_provider_wants_it(tmp_path):
@@ -108,7 +99,7 @@ async def test_the_sandbox_is_tried_on_the_first_run_and_not_on_later_ones(tmp_p
         assert "missing" in found.sandbox.problem
         assert found.sandbox.cure.startswith("pip install codex-sandbox-linux")
         write_session(tmp_path / "codex-home", 1, "hello")
-        assert not await needed(link, str(tmp_path), {})
+        assert await needed(link, str(tmp_path), {}) == Needs()
 
 
 async def test_what_the_user_forbids_is_no_fault_of_the_sandbox(tmp_path):
@@ -118,20 +109,21 @@ async def test_what_the_user_forbids_is_no_fault_of_the_sandbox(tmp_path):
 
 async def test_an_api_key_is_kept_and_its_entry_does_not_show_it(tmp_path):
     async with server(tmp_path, 'cli_auth_credentials_store = "file"') as link:
-        user = User("key", "not a key", "sk-test-123")
-        assert await choose_model(user.ask, link, {}, user.say)
-        assert [type(dialog) for dialog in user.seen] == [Picker, TextDialog, TextDialog]
+        ui = user(link, "key", "not a key", " sk-test-123 ")
+        assert await choose_model(ui)
+        assert [title.split()[0] for title, _ in ui.asked] == ["How", "API", "API"]
+        assert ui.secrets == [title for title, _ in ui.asked[1:]]
         assert "sk-test-123" in (tmp_path / "codex-home/auth.json").read_text()
-        assert user.said == [("info", "the API key is kept; /logout forgets it")]
+        assert ui.said == [("info", "the API key is kept; /logout forgets it", "")]
 
 
 async def test_a_local_server_that_answers_is_offered_and_taken(tmp_path):
     with model_server("llama-3.3", "qwen3-coder") as port:
         async with server(tmp_path) as link:
-            user = User("ollama", "qwen3-coder")
-            assert await choose_model(user.ask, link, {"CODEX_OSS_PORT": str(port)}, user.say)
-            assert "Ollama" in user.labels(0)
-            assert user.labels(1) == ["llama-3.3", "qwen3-coder"]
+            ui = user(link, "ollama", "qwen3-coder", environ={"CODEX_OSS_PORT": str(port)})
+            assert await choose_model(ui)
+            assert "Ollama" in labels(ui, 0)
+            assert labels(ui, 1) == ["llama-3.3", "qwen3-coder"]
     found = config_of(tmp_path)
     assert 'model_provider = "ollama"' in found
     assert 'model = "qwen3-coder"' in found
@@ -150,26 +142,27 @@ async def test_servers_that_do_not_answer_or_have_no_models_cannot_be_picked(tmp
 
 async def test_left_without_a_model_it_says_how_to_come_back(tmp_path):
     async with server(tmp_path) as link:
-        user = User(None)
-        assert not await choose_model(user.ask, link, {}, user.say, why="no API key is kept")
-        assert "/login" in user.said[0][1]
-        assert any("nothing answers" in reason or "no models" in reason for reason in user.reasons(0).values())
+        ui = user(link, None)
+        assert not await choose_model(ui, why="no API key is kept")
+        assert ui.notes == ["no API key is kept"]
+        assert "/login" in ui.said[0][1]
+        assert any("nothing answers" in way.why_not or "no models" in way.why_not for way in ui.asked[0][1])
 
 
 async def test_commands_may_be_asked_for_one_by_one(tmp_path):
     async with server(tmp_path, NO_SANDBOX) as link:
-        user = User("again", "each")
+        ui = user(link, "again", "each")
         state = await check_sandbox(link, str(tmp_path))
-        assert await choose_sandbox(user.ask, link, state, str(tmp_path), user.say) == "each"
+        assert await choose_sandbox(ui, state, str(tmp_path)) == "each"
         assert await check_sandbox(link, str(tmp_path)) == SandboxState(works=True)
     assert 'preference = "forbid"' in config_of(tmp_path)
 
 
 async def test_unconfined_is_asked_twice(tmp_path):
     async with server(tmp_path, NO_SANDBOX) as link:
-        user = User("unconfined", False, "unconfined", True)
+        ui = user(link, "unconfined", False, "unconfined", True)
         state = await check_sandbox(link, str(tmp_path))
-        assert await choose_sandbox(user.ask, link, state, str(tmp_path), user.say) == "unconfined"
+        assert await choose_sandbox(ui, state, str(tmp_path)) == "unconfined"
         assert await check_sandbox(link, str(tmp_path)) == SandboxState(works=True)
     assert 'sandbox_mode = "danger-full-access"' in config_of(tmp_path)
 
@@ -183,9 +176,9 @@ async def test_a_refusal_of_the_server_is_shown_and_the_question_asked_again():
                 return {"data": [], "defaultProviderId": "openai"}
             raise ProtocolError("api keys are not permitted here")
 
-    user = User("key", "sk-1", "skip")
-    assert not await choose_model(user.ask, Refusing(), {}, user.say)
-    assert user.seen[2]._note == "api keys are not permitted here"
+    ui = user(Refusing(), "key", "sk-1", "skip")
+    assert not await choose_model(ui)
+    assert ui.notes == ["", "api keys are not permitted here"]
 
 
 async def test_a_server_that_is_gone_ends_the_onboarding():
@@ -195,42 +188,26 @@ async def test_a_server_that_is_gone_ends_the_onboarding():
         async def request(self, method, params=None):
             raise LinkLost("gone")
 
-    user = User()
     with pytest.raises(LinkLost):
-        await onboard(user.ask, Gone(), Needs(model="why"), cwd="/", environ={}, say=user.say)
+        await onboard(user(Gone()), Needs(model="why"), "/")
 
 
 async def test_steps_come_in_order_and_only_those_that_are_necessary(tmp_path):
-    order = []
     async with server(tmp_path) as link:
-        user = User("skip", "quit")
-
-        async def ask(make):
-            answer = await user.ask(make)
-            order.append(answer)
-            return answer
-
-        async def trust():
-            order.append("trust")
-
+        ui = user(link, "skip", "quit")
         state = SandboxState(works=False, problem="no engine", cure="install one")
-        needs = Needs(model="no key", trust=True, sandbox=state)
-        found = await onboard(ask, link, needs, cwd="/", environ={}, say=user.say, ask_trust=trust)
-        assert order == ["skip", "trust", "quit"]
-        assert (found.model_ready, found.quit) == (False, True)
-        assert user.seen[1]._note == "no engine. Cure: install one"
-        nothing = await onboard(ask, link, Needs(), cwd="/", environ={}, say=user.say, ask_trust=trust)
-        assert (nothing.model_ready, nothing.quit) == (True, False)
+        assert not await onboard(ui, Needs(model="no key", sandbox=state), "/")
+        assert ui.notes == ["no key", "no engine. Cure: install one"]
+        assert await onboard(ui, Needs(), "/")
+        assert len(ui.asked) == 2
 
 
 @pytest.mark.parametrize("size", [(80, 24), (40, 12)])
 async def test_a_long_problem_is_readable_above_the_choices(size):
-    from codex_tui.screen.onboarding import _SANDBOX
-
     note = "no sandbox backend can enforce workspace-write here: bwrap: user namespaces are switched off. Cure: sysctl"
-    async with shown(Picker("Commands cannot be confined here", _SANDBOX, note=note), size) as (_, host):
+    async with shown(Picker(SANDBOX_QUESTION, pick_items(SANDBOX_WAYS), note=note), size) as (_, host):
         rows = host.rows()
-        assert " ".join(" ".join(rows).split()).startswith("Commands cannot be confined here " + note[:60])
+        assert " ".join(" ".join(rows).split()).startswith(f"{SANDBOX_QUESTION} {note[:60]}")
         assert any("> 1. Go on as it is" in row for row in rows)
         assert any("5. Leave" in row for row in rows)
         check(f"onboarding-sandbox-{size[0]}x{size[1]}", rows)

@@ -7,6 +7,7 @@ import pyte
 from codex_tui.screen.capabilities import capabilities
 from codex_tui.screen.painter import Painter, Row
 
+from .effort import effort
 from .terminal_screen import Screen, row_text
 
 
@@ -31,7 +32,7 @@ def _rows(*texts: str) -> list[Row]:
 
 
 def test_any_sequence_of_frames_leaves_what_was_written_above_once_and_the_region_below_it() -> None:
-    for seed in range(12):
+    for seed in range(effort(5)):
         chance = random.Random(seed)
         columns, lines = chance.randint(8, 30), chance.randint(4, 12)
         emulator, painter, above = _Emulator(columns, lines), Painter(), ["$ codex"]

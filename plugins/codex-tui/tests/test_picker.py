@@ -97,18 +97,18 @@ async def test_each_move_is_told_once_for_a_live_preview():
 
 
 @pytest.mark.anyio
-async def test_ten_thousand_items_are_filtered_quickly_and_only_what_is_seen_is_drawn():
-    items = [PickItem(number, f"session number {number} of the folder") for number in range(10_000)]
+async def test_thousands_of_items_are_filtered_quickly_and_only_what_is_seen_is_drawn():
+    items = [PickItem(number, f"session number {number} of the folder") for number in range(3_000)]
     picker = Picker("Many", items)
     async with shown(picker) as (pilot, host):
         assert len(host.rows()) <= 24
         started = time.process_time()
-        await pilot.press(*"number 9999")
+        await pilot.press(*"number 2999")
         took = time.process_time() - started
-        assert took < 2.0
+        assert took < 1.0
         await pilot.press("enter")
         await pilot.pause()
-        assert host.answers == [9999]
+        assert host.answers == [2999]
 
 
 @pytest.mark.anyio

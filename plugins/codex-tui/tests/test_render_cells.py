@@ -9,10 +9,10 @@ from pathlib import Path
 import attrs
 import pytest
 
+from codex_tui.measures import duration, short_count
 from codex_tui.render import RenderCache, joins, load_theme, render_cell, render_tail, room, stable_rows
 from codex_tui.render.commands import script_of
 from codex_tui.render.diffs import counts, lines_of, split_diff
-from codex_tui.render.frame import count, duration
 from codex_tui.session import cells as kinds
 from codex_tui.session.cells import (
     COMPLETED,
@@ -293,7 +293,7 @@ def test_durations_are_short(seconds, text):
 
 @pytest.mark.parametrize(("number", "text"), [(950, "950"), (12_345, "12.3k"), (999_960, "1.0M"), (1_250_000, "1.2M")])
 def test_counts_are_short(number, text):
-    assert count(number) == text
+    assert short_count(number) == text
 
 
 def test_the_cache_gives_rows_again_until_something_changes():

@@ -10,6 +10,8 @@ from codex_tui.render.markdown import StreamingMarkdown, markdown
 from codex_tui.render.theme import load_theme
 from codex_tui.render.width import room
 
+from .effort import effort
+
 THEME = load_theme("dark", environ={})
 
 FRAGMENTS = [
@@ -26,7 +28,7 @@ def shape(rows):
     return [(row.plain, [(span.start, span.end, str(span.style)) for span in row.spans]) for row in rows]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=effort(25), deadline=None)
 @given(TEXTS, st.integers(10, 60), st.lists(st.integers(0, 400), max_size=12))
 def test_any_split_gives_the_rows_of_the_whole_and_stable_rows_never_change(text, width, cuts):
     streamed = StreamingMarkdown(width, THEME)
@@ -46,7 +48,7 @@ def test_any_split_gives_the_rows_of_the_whole_and_stable_rows_never_change(text
     assert whole[: len(before)] == before
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=effort(20), deadline=None)
 @given(TEXTS, st.sampled_from([10, 24, 80]))
 def test_each_character_on_its_own_gives_the_rows_of_the_whole(text, width):
     streamed = StreamingMarkdown(width, THEME)
@@ -225,7 +227,7 @@ def test_the_cost_of_a_delta_does_not_grow_with_the_answer(kind):
             streamed.rows(streamed.stable_rows)
         return (time.process_time() - begun) / (len(more) / 6)
 
-    cost(1_000)
-    short = max(cost(2_600), cost(4_400), cost(6_000))  # the open block is rendered again: it is short or long
-    long = cost(60_000)
+    cost(500)
+    short = max(cost(1_000), cost(1_700), cost(2_400))  # the open block is rendered again: it is short or long
+    long = cost(24_000)
     assert long < short * 3 + 0.0005  # ten times the text

@@ -37,6 +37,8 @@ from codex_tui.session.cells import (
     UserCell,
 )
 
+from .effort import effort
+
 THEME = load_theme("dark", environ={})
 HOSTILE = [
     "\x1b[2J", "\x1b[H", "\x1b]0;title\x07", "\x1b]52;c;aGk=\x1b\\", "\x1b]8;;http://evil\x1b\\click\x1b]8;;\x1b\\", "\x1b]4;1;#fff\x07",
@@ -99,7 +101,7 @@ class Witness(pyte.Screen):
         return super().__getattribute__(name)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=effort(6), deadline=None)
 @given(TEXT, st.sampled_from([10, 33, 80]), st.booleans())
 def test_no_cell_sends_a_control_to_the_terminal_or_is_too_wide(text, width, unfolded):
     for cell in cells_of(text):
@@ -112,7 +114,7 @@ def test_no_cell_sends_a_control_to_the_terminal_or_is_too_wide(text, width, unf
         assert all(not span.style.link and not span.style.conceal for row in rows for span in row.spans)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=effort(15), deadline=None)
 @given(TEXT)
 def test_a_terminal_is_left_as_it_was(text):
     screen = Witness(300, 50)

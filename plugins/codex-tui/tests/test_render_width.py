@@ -24,6 +24,8 @@ from codex_tui.render.width import (
     wrap,
 )
 
+from .effort import effort
+
 ODD = [
     "word", " ", "  ", "日本語", "、", "한국어", "👨‍👩‍👧‍👦", "👍🏽", "🇩🇪", "🇩", "❤️", "☺️", "1️⃣", "e\u0301", "o\u0308\u0323", "नमस्ते", "நி", "שלום", "مرحبا", "می\u200cخواهم",
     "https://example.org/a/long/path?with=query&and=more", "x" * 40, "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f", "🏻", "\U0001fae8", "각", "ﷺ", "-", "a-b",
@@ -44,7 +46,7 @@ def drawn(text):
     return screen.cursor.x
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=effort(30), deadline=None)
 @given(TEXT)
 def test_room_is_never_less_than_any_measure(text):
     assert room(text) >= cells(text)
@@ -53,7 +55,7 @@ def test_room_is_never_less_than_any_measure(text):
     assert "".join(part for part, _ in graphemes(text)) == text
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=effort(25), deadline=None)
 @given(TEXT, st.integers(10, 60), st.integers(0, 6))
 def test_no_row_is_wider_than_asked_for_and_no_word_is_lost(text, width, indent):
     line = [(text[: len(text) // 2], NULL), (text[len(text) // 2 :], Style(bold=True))]
@@ -70,7 +72,7 @@ def test_no_row_is_wider_than_asked_for_and_no_word_is_lost(text, width, indent)
             assert "".join(inner) == text
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=effort(15), deadline=None)
 @given(TEXT, st.integers(1, 30))
 def test_what_is_shortened_fits(text, width):
     assert room(shorten(text, width)) <= width

@@ -9,6 +9,8 @@ import pytest
 from codex_tui.screen.buffer import Buffer, next_cluster, previous_cluster
 from codex_tui.screen.wrapping import Rows
 
+from .effort import effort
+
 PARTS = {chr(0xD800): "[Pasted text #1]", chr(0xD801): "[Image #1: a name that is longer than a row.png]"}
 
 
@@ -48,7 +50,7 @@ def test_wrapping_change_by_change_is_wrapping_all_of_it():
         buffer, rows = Buffer(), Rows(PARTS.__getitem__)
         rows.wrap("", width)
         whole = Rows(PARTS.__getitem__)
-        for _ in range(150):
+        for _ in range(effort(40)):
             if source.random() < 0.15:
                 changes = source.choice((buffer.undo, buffer.redo))()
             else:

@@ -198,7 +198,8 @@ def _request(args: Any, cwd: Any, env: Any, streams: list[int], session: bool) -
         return None
     if sum(map(len, texts)) > MAX_REQUEST_BYTES // 4:
         return None
-    return {"args": words[1:], "cwd": folder, "env": dict(env), "terminal": terminal, "script": script}
+    shell = {"PWD": folder} if terminal else {}  # the shell that opens the terminal says so
+    return {"args": words[1:], "cwd": folder, "env": {**env, **shell}, "terminal": terminal, "script": script}
 
 
 def _shadows(pythonpath: str) -> bool:

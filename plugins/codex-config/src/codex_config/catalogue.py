@@ -74,7 +74,8 @@ def _top(line: str) -> str:
 
 
 def section_keys(plugin: str, spec: ConfigSectionSpec) -> Sequence[Key]:
-    """The keys of a plugin's section: the table and its fields, with the `MEANINGS` that its class gives."""
+    """The keys of a plugin's section: the table and its fields. What these mean is in `MEANINGS` of the class, or in the
+    metadata `help` of an attrs field."""
     import attrs
 
     meanings = getattr(spec.section, "MEANINGS", {})
@@ -82,7 +83,7 @@ def section_keys(plugin: str, spec: ConfigSectionSpec) -> Sequence[Key]:
     for field in attrs.fields(spec.section):
         types = tuple(dict.fromkeys(_words(str(field.type))))
         default = "" if field.default is attrs.NOTHING or not _plain(field.default) else _toml(field.default)
-        meaning = meanings.get(field.name) or f"An option of {plugin}."
+        meaning = meanings.get(field.name) or field.metadata.get("help") or f"An option of {plugin}."
         keys.append(Key(name=f"{spec.name}.{field.name}", types=types, default=default, meaning=meaning, plugin=plugin))
     return keys
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from codex_plugin_sdk import Invocation
 
     from .options import Options
+    from .screen.early_keys import EarlyKeys
     from .screen.splash import Splash
 
 
@@ -75,8 +76,9 @@ def _begin_screen(invocation: Invocation, given: Mapping[str, Any]) -> int:
     from .screen.splash import importing
 
     splash = first_frame.show(invocation, given)
+    keys = first_frame.keys(splash)
     try:
-        with importing():
+        with importing(), keys.between_imports():
             from .starting import read_options
         options = read_options(invocation, given)
         if options.section.screen_reader:
@@ -87,14 +89,14 @@ def _begin_screen(invocation: Invocation, given: Mapping[str, Any]) -> int:
     except BaseException:
         splash.cancel()
         raise
-    return _run_app(options, splash)
+    return _run_app(options, splash, keys)
 
 
-def _run_app(options: Options, splash: Splash) -> int:
-    from .screen import first_frame
+def _run_app(options: Options, splash: Splash, keys: EarlyKeys) -> int:
+    from .screen.splash import importing
 
     try:
-        with first_frame.splash.importing(), first_frame.keys(splash).between_imports():
+        with importing(), keys.between_imports():
             from .screen.main import run_screen
     except BaseException:
         splash.cancel()

@@ -114,8 +114,3 @@ def short(text: str, most: int = 80) -> str:
 def count(number: int | None) -> str:
     """A number with its thousands apart."""
     return "?" if number is None else f"{number:,}"
-
-
-def some(number: int, what: str) -> str:
-    """A number of things: `1 file`, `2 files`."""
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from codex_plugin_sdk import UserError
 
-from .asking import some
+from ..measures import counted
 from .git import ALWAYS, Output, checked, run
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ async def diff(ui: Ui, arguments: str) -> None:
     if tracked.cut or new.cut:
         ui.say("warning", "there is more than is shown", "git diff in a terminal shows all of it")
     if len(paths) > len(shown):
-        more = some(len(paths) - len(shown), "untracked file")
+        more = counted(len(paths) - len(shown), "untracked file")
         ui.say("warning", f"{more} more are not shown", "a .gitignore keeps files out")
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from codex_plugin_sdk import ProtocolError, UserError
 
 from ..link import Message
+from ..measures import counted
 from ..session.cells import AgentsCell
-from .asking import every, extension, is_not_served, need_thread, request, short, some, wrong
+from .asking import every, extension, is_not_served, need_thread, request, short, wrong
 from .choices import keep
 from .ui import Option
 
@@ -34,7 +35,7 @@ async def plugins(ui: Ui, arguments: str) -> None:
         return
     ordered = sorted(found, key=lambda one: (one["status"] == "ok", one["name"]))
     bad = len([one for one in found if one["status"] != "ok"])
-    ui.card(f"{some(len(found), 'plugin')}, {bad} with a problem", [(one["name"], _plugin(one)) for one in ordered])
+    ui.card(f"{counted(len(found), 'plugin')}, {bad} with a problem", [(one["name"], _plugin(one)) for one in ordered])
 
 
 def _plugin(one: Message) -> str:

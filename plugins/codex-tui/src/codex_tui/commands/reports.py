@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from codex_plugin_sdk import ProtocolError, UserError
 
 from ..link import Message
-from .asking import count, need_thread, optional, request, some
+from ..measures import counted
+from .asking import count, need_thread, optional, request
 from .permissions import facts, sandbox_rows
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ async def _turns(ui: Ui, thread_id: str) -> str:
 async def _servers(ui: Ui, thread_id: str) -> Rows:
     found = await optional(ui, "mcpServerStatus/list", threadId=thread_id, detail="toolsAndAuthOnly")
     servers = found["data"] if found else []
-    return [("MCP", f"{server['name']}: {some(len(server['tools']), 'tool')}") for server in servers]
+    return [("MCP", f"{server['name']}: {counted(len(server['tools']), 'tool')}") for server in servers]
 
 
 async def _skills(ui: Ui) -> Rows:
@@ -152,7 +153,7 @@ async def cost(ui: Ui, arguments: str) -> None:
         return
     rows = [("cost", _cost(found)), ("tokens", _used(found)), ("requests", count(found["requests"]))]
     if found.get("agents"):
-        rows.append(("of these", f"{some(found['agents'], 'sub-agent')}"))
+        rows.append(("of these", f"{counted(found['agents'], 'sub-agent')}"))
     rows += [("model", f"{one['model']}: {_cost(one)}, {_used(one)}") for one in found["models"]]
     rows += [("budget", _cap(cap)) for cap in found["budget"]]
     ui.card("Cost", rows)

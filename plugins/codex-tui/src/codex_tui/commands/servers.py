@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..link import Message
-from .asking import extension, need_thread, short, some, wrong
+from ..measures import counted
+from .asking import extension, need_thread, short, wrong
 from .ui import Option
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ async def _all(ui: Ui, servers: list[Message]) -> None:
 
 def _state(server: Message) -> str:
     state = server["runtimeStatus"]
-    parts = [STATES.get(state, str(state)), some(len(server["tools"]), "tool"), LOGINS.get(server["authStatus"], "")]
+    parts = [STATES.get(state, str(state)), counted(len(server["tools"]), "tool"), LOGINS.get(server["authStatus"], "")]
     if server["toolsError"]:
         parts.append(short(server["toolsError"], 200))
     return ", ".join(part for part in parts if part)

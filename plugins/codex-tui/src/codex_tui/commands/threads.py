@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from codex_plugin_sdk import ProtocolError, UserError, is_uuid
 
 from ..link import Message
-from .asking import agreed, every, need_thread, needed, request, short, some, sure
+from ..measures import counted
+from .asking import agreed, every, need_thread, needed, request, short, sure
 from .choices import carry_over, forget
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ async def lookup(ui: Ui, wanted: str) -> str:
         return id
     if found:
         ids = ", ".join(entry["id"] for entry in found[:SHOWN])
-        raise UserError(f"{some(len(found), 'session')} are meant by {wanted!r}", hint=f"say which: {ids}")
+        raise UserError(f"{counted(len(found), 'session')} are meant by {wanted!r}", hint=f"say which: {ids}")
     lately = "; ".join(f"{entry['id']} {short(label(entry), 30)}" for entry in threads[:3])
     raise UserError(f"there is no session {wanted!r}", hint=f"the latest: {lately}" if lately else "there is none yet")
 

@@ -9,6 +9,7 @@ import attrs
 
 from codex_plugin_sdk import Invocation
 
+from ..session.cells import CardCell, DiffCell
 from ..session.controller import Draft, Session
 
 
@@ -101,3 +102,29 @@ class Ui(Protocol):
     def quit(self) -> None:
         """Leave, as ctrl+c twice does."""
         ...
+
+
+class SessionUi:
+    """What both user interfaces do alike, with their session."""
+
+    def __init__(self, invocation: Invocation) -> None:
+        self.invocation = invocation
+        self.environ: Mapping[str, str] = invocation.environ
+
+    @property
+    def session(self) -> Session:
+        """See `Ui`."""
+        raise NotImplementedError
+
+    def say(self, level: str, text: str, hint: str = "") -> None:
+        """See `Ui`."""
+        self.session.notice(level, text, hint)
+
+    def card(self, title: str, rows: Sequence[tuple[str, str]] = (), text: str = "") -> None:
+        """See `Ui`."""
+        key = self.session.new_key("card")
+        self.session.transcript.add(CardCell(key=key, title=title, rows=tuple(rows), text=text))
+
+    def show_diff(self, title: str, diff: str) -> None:
+        """See `Ui`."""
+        self.session.transcript.add(DiffCell(key=self.session.new_key("diff"), title=title, diff=diff))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from codex_plugin_sdk import UserError
 
 from ..link import Message
-from .asking import agreed, extension, need_thread, some, sure
+from ..measures import counted
+from .asking import agreed, extension, need_thread, sure
 
 if TYPE_CHECKING:
     from .ui import Ui
@@ -78,7 +79,7 @@ def _show(title: str, ui: Ui, seen: Message) -> None:
         ("conflict" if file["conflict"] else file["action"], f"{file['path']}{_why(file)}") for file in files[:SHOWN]
     ]
     if len(files) > SHOWN:
-        rows.append(("…", f"{some(len(files) - SHOWN, 'file')} more"))
+        rows.append(("…", f"{counted(len(files) - SHOWN, 'file')} more"))
     rows += [("not kept", said) for said in seen["leftOut"]]
     if seen["cutOff"]:
         rows.append(("note", "a turn was cut off: what changed since counts as its doing"))
@@ -93,14 +94,14 @@ def _why(file: Message) -> str:
 def _refuse(seen: Message, *, partial: bool) -> None:
     if seen["conflicts"] and not partial:
         raise UserError(
-            f"nothing was changed: {some(seen['conflicts'], 'file')} changed since, or cannot be restored",
+            f"nothing was changed: {counted(seen['conflicts'], 'file')} changed since, or cannot be restored",
             hint="--partial leaves them alone and does the rest",
         )
 
 
 def _question(seen: Message, *, conversation: bool) -> str:
     files = len([file for file in seen["files"] if not file["conflict"]])
-    what = f"{some(files, 'file')} of {some(len(seen['turnIds']), 'turn')}"
+    what = f"{counted(files, 'file')} of {counted(len(seen['turnIds']), 'turn')}"
     return f"Take back {what}{', and what was said since' if conversation else ''}?"
 
 
@@ -110,4 +111,4 @@ def _tell(ui: Ui, done: Message, what: str, hint: str) -> None:
         _refuse(done, partial=False)
     files = len([file for file in done["files"] if not file["conflict"]])
     talk = ", and the conversation" if done["conversationCut"] else ""
-    ui.say("info", f"{some(files, 'file')} {what}{talk}", hint)
+    ui.say("info", f"{counted(files, 'file')} {what}{talk}", hint)

@@ -32,7 +32,7 @@ async def perform(app: LineApp, action: str) -> bool:
 
             await ask_trust(app, even_if_known=True)
         case "login":
-            from .onboarding import choose_model
+            from ..first_run import choose_model
 
             await choose_model(app.ui)
         case "clear":

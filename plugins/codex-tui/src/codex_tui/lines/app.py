@@ -38,7 +38,7 @@ STOP_S = 12.0
 """How long a turn gets to stop when the session ends."""
 FLUSH_S = 2.0
 USUAL_WIDTH, LEAST_WIDTH = 80, 20
-SERVER_GONE, INTERRUPTED = 1, 130
+SERVER_GONE = 1
 HELLO = (
     "Enter a message. /help lists commands, ctrl+c interrupts, ctrl+d leaves.",
     'Several lines are one message between lines of """.',
@@ -181,7 +181,7 @@ class LineApp:
         self.paper.scribbled()
         now = asyncio.get_running_loop().time()
         if now - self._pressed_at < SECOND_PRESS_S or self._code is not None:
-            self.leave(INTERRUPTED)
+            self.leave(0)
             return
         if self.desk.leave():
             said = "The question is left."

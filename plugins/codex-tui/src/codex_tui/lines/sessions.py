@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..commands.ui import Option
-from .words import counted
+from ..measures import counted
 
 if TYPE_CHECKING:
     from .ui import LineUi

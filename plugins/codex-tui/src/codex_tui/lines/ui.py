@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..commands.ui import Option
+from ..commands.ui import Option, SessionUi
 from ..render import one_line, shown
 from ..session.asks import Choice
-from ..session.cells import CardCell, DiffCell
 from .choosing import choose
 from .desk import Left
 
@@ -25,13 +24,12 @@ _SURE = (
 )
 
 
-class LineUi:
+class LineUi(SessionUi):
     """A `Ui` on plain lines. A question is left with ctrl+c, a list with an empty line as well."""
 
     def __init__(self, app: LineApp, invocation: Invocation) -> None:
+        super().__init__(invocation)
         self._app = app
-        self.invocation = invocation
-        self.environ: Mapping[str, str] = invocation.environ
 
     @property
     def session(self) -> Session:
@@ -42,19 +40,6 @@ class LineUi:
     def interactive(self) -> bool:
         """Whether somebody can answer."""
         return not self._app.desk.ended
-
-    def say(self, level: str, text: str, hint: str = "") -> None:
-        """See `Ui`."""
-        self.session.notice(level, text, hint)
-
-    def card(self, title: str, rows: Sequence[tuple[str, str]] = (), text: str = "") -> None:
-        """See `Ui`."""
-        key = self.session.new_key("card")
-        self.session.transcript.add(CardCell(key=key, title=title, rows=tuple(rows), text=text))
-
-    def show_diff(self, title: str, diff: str) -> None:
-        """See `Ui`."""
-        self.session.transcript.add(DiffCell(key=self.session.new_key("diff"), title=title, diff=diff))
 
     async def pick(
         self,

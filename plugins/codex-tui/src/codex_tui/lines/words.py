@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ..measures import counted
 from ..render import StreamingMarkdown, Theme, one_line, shown
 from ..render.commands import explores, script_of
 from ..render.markdown import markdown
@@ -93,11 +94,6 @@ def tail_of(text: str, most: int = TAIL_LINES) -> Iterator[str]:
     last = "\n".join(line[-MAX_LINE * 4 :] for line in text.rsplit("\n", most)[-most if over > 0 else 0 :])
     for row in output_lines(last, colours="none"):
         yield INDENT + "".join(piece[0] for piece in row).rstrip()[:MAX_LINE]
-
-
-def counted(number: int, what: str) -> str:
-    """`1 line`, `2 lines`."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _lines(lead: str, text: str) -> Iterator[str]:

@@ -7,10 +7,11 @@ from typing import Any
 
 from rich.text import Text
 
+from ..measures import duration, short_count
 from ..session import cells as kinds
 from ..session.cells import COMPLETED, DECLINED, FAILED, RUNNING, Cell
 from .commands import command_rows, explores, output_rows, output_tail
-from .frame import INDENT, count, duration, fold, gutter, left_out, paragraph, titled
+from .frame import INDENT, fold, gutter, left_out, paragraph, titled
 from .safe import lines as safe_lines
 from .safe import one_line
 from .sturdy import sturdy
@@ -324,7 +325,7 @@ def _turn_end(cell: kinds.TurnEndCell, width: int, theme: Theme) -> list[Line]:
     word = " for " if cell.status == "completed" else " after "
     said = verb + (word + duration(cell.elapsed_s) if cell.elapsed_s is not None else "")
     if cell.tokens:
-        said += f" · {count(cell.tokens)} tokens"
+        said += f" · {short_count(cell.tokens)} tokens"
     said = shorten(said, width - 6)
     style = theme.dim if cell.status == "completed" else theme.warning
     return [[("── ", theme.rule), (said, style), (" " + "─" * (width - 4 - room(said)), theme.rule)]]

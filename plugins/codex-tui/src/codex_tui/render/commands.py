@@ -7,8 +7,9 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from ..measures import duration
 from ..session.cells import COMPLETED, DECLINED, RUNNING, CommandCell
-from .frame import FOLDED_HEAD, FOLDED_TAIL, INDENT, duration, gutter, left_out, titled
+from .frame import FOLDED_HEAD, FOLDED_TAIL, INDENT, gutter, left_out, titled
 from .highlight import Highlighter
 from .safe import OutputText, one_line
 from .safe import lines as safe_lines

@@ -47,24 +47,3 @@ def fold(rows: list[Line], width: int, theme: Theme, *, head: int = FOLDED_HEAD,
     """The first and the last rows, if there are more than both and one."""
     over = len(rows) - head - tail
     return rows if over < 2 else [*rows[:head], clip(left_out(over, theme), width), *rows[len(rows) - tail :]]
-
-
-def duration(seconds: float) -> str:
-    """`0.4s`, `12s`, `1m 12s`, `2h 05m`."""
-    if seconds < 9.95:
-        return f"{seconds:.1f}s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m {whole % 60:02}s"
-    return f"{whole // 3600}h {whole % 3600 // 60:02}m"
-
-
-def count(number: int) -> str:
-    """`950`, `12.3k`, `1.2M`."""
-    if number < 1000:
-        return str(number)
-    if number < 999_950:
-        return f"{number / 1000:.1f}k"
-    return f"{number / 1_000_000:.1f}M"

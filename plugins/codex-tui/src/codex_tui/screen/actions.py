@@ -128,6 +128,7 @@ class Actions:
         """Take back what was queued last, to change it."""
         draft = self._app.session.unqueue()
         if draft is not None:
+            self._app.composer.keep_draft()
             self._app.composer.set_text(draft.text, draft.images)
 
     def toggle_vim(self) -> None:
@@ -197,8 +198,15 @@ class Actions:
         return True
 
     def show_transcript(self) -> None:
-        """The whole transcript, to scroll in."""
-        self._app.show_overlay("Transcript", self._app.source)
+        """The whole transcript, to scroll in; of a resumed session the beginning is read now."""
+        app = self._app
+        app.show_overlay("Transcript", app.source)
+        if app.session.older is not None:
+            app.go(self._read_older())
+
+    async def _read_older(self) -> None:
+        while await self._app.session.read_older() and len(self._app.screen_stack) > 1:
+            pass
 
     def _copy(self, text: str) -> None:
         data = text.encode()
@@ -232,6 +240,8 @@ class Actions:
         await app.session.link.request("config/value/write", edit)
 
     def _preview_theme(self, name: Any) -> None:
+        if name is None:  # nothing has what was typed in its name
+            return
         self._app.use_theme(load_theme(name, environ=self._app.options.environ))
 
     async def _trust(self) -> bool:
@@ -241,10 +251,9 @@ class Actions:
         return True
 
     async def _login(self) -> bool:
-        from .onboarding import choose_model
+        from ..first_run import choose_model
 
-        app = self._app
-        await choose_model(app.dialogs.ask, app.session.link, app.options.environ, app.session.notice)
+        await choose_model(self._app.commands)
         return True
 
     async def _look_at(self, thread_id: str) -> bool:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 from collections.abc import Coroutine, Sequence
+from contextlib import suppress
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -86,7 +87,7 @@ class CodexApp(TerminalApp[None]):
         self.cache = RenderCache()
         self.feed = Feed(session.transcript, self.print_above, options.theme, self.cache)
         self.source = TranscriptSource(session.transcript, render_cell, options.theme, joins=joins)
-        self.history = _history(options)
+        self.history = History.from_config(options.config, lambda: session.thread_id)
         self.notifier = Notifier(options.section, options.environ, self.write_control, lambda: self.app_focus)
         self.hint = ""
         """What a key would do now, in the status line."""
@@ -193,6 +194,14 @@ class CodexApp(TerminalApp[None]):
     async def on_terminate(self, signum: int) -> None:
         """See `TerminalApp`: `run_async` brings the turn to its end."""
         self.hung_up_by = signum
+        self._keep_unsent()
+
+    def _keep_unsent(self) -> None:
+        """What is written or queued and will not be sent any more: `up` brings it back in the next session."""
+        for text in (*(draft.text for draft in self.session.queue), self.composer.text_to_send):
+            self.history.add(text)
+        with suppress(CodexError):  # it was said when it could be seen
+            self.history.save()
 
     # -- drawing ---------------------------------------------------------------------------------
 
@@ -248,6 +257,8 @@ class CodexApp(TerminalApp[None]):
         hint = self.hint
         if self.dialogs.held_back:
             hint = "a question waits until you stop typing"
+        elif self.dialogs.too_new:
+            hint = "a question"
         row = self._status_line.row(self.session.status, self.colours, self.size.width, mode=composer.mode, hint=hint)
         self.screen_stack[0].query_one("#status", Rows).show_rows([row])
 
@@ -275,6 +286,8 @@ class CodexApp(TerminalApp[None]):
 
     def on_resize(self, event: events.Resize) -> None:
         """Another width, other rows."""
+        if self.dialogs.open is not None:
+            self.dialogs.open.refresh(layout=True)  # how high it may be depends on the height, which textual forgets
         self.draw_soon()
 
     # -- dialogs ---------------------------------------------------------------------------------
@@ -313,10 +326,12 @@ class CodexApp(TerminalApp[None]):
     async def _put(self, ask: Ask) -> None:
         from .put_ask import put_ask
 
+        rounds = count()  # what follows the first dialogue the user has asked for
+
         try:
             reply = await put_ask(
                 ask,
-                lambda make: self.dialogs.ask(make, wanted=False),
+                lambda make: self.dialogs.ask(make, wanted=next(rounds) > 0),
                 edit=self.act.edit_text,
                 open_url=self.act.open_url,
             )
@@ -330,6 +345,7 @@ class CodexApp(TerminalApp[None]):
     @on(Composer.Typed)
     def _typed(self) -> None:
         self.dialogs.key_pressed()
+        self.typed()  # when much goes on, the frame for the key came before the composer had it
         if self.hint:
             self.hint = ""
             self.refresh_status()
@@ -367,7 +383,6 @@ class CodexApp(TerminalApp[None]):
 
     def _opened(self) -> None:
         """A thread is open, and nothing of it shown yet."""
-        self.history.session_id = self.session.thread_id
         self.feed.follow(self.session.thread_id)
         self.session.transcript.add(header(self.session.status, self.options.environ.get("HOME", "")))
         self.go(self.act.read_cost())
@@ -397,6 +412,12 @@ class CodexApp(TerminalApp[None]):
     def _quit_wanted(self, event: Composer.QuitWanted) -> None:
         self.act.quit_pressed(sure=event.sure)
 
+    async def on_event(self, event: events.Event) -> None:
+        """See textual. A key that was pressed before a question could be read is no answer to it."""
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded and len(self.screen_stack) == 1:
+            await self.dialogs.key_came()
+        await super().on_event(event)
+
     async def on_key(self, event: events.Key) -> None:
         """Keys that nobody else has taken."""
         action = self.keymap.action("global", event.key)
@@ -410,7 +431,16 @@ class CodexApp(TerminalApp[None]):
 
         if self.options.overlays:
             self.enter_alternate()
-        self.push_screen(Overlay(title, blocks, at_end=True), lambda _: self.leave_alternate())
+        overlay = Overlay(title, blocks, at_end=True)
+
+        def closed(_: object) -> None:
+            self.leave_alternate()
+            for late in overlay.pager.late:
+                self.post_message(
+                    events.Key(late.key, late.character) if isinstance(late, events.Key) else events.Paste(late.text)
+                )
+
+        self.push_screen(overlay, closed)
 
     def clear_screen(self) -> None:
         """Begin with an empty screen; the scrollback stays."""
@@ -454,11 +484,5 @@ class CodexApp(TerminalApp[None]):
         if signum:
             super().leave(signum)
         else:
+            self._keep_unsent()
             self.exit()
-
-
-def _history(options: Options) -> History:
-    table = options.config.table("history")
-    path = os.path.join(options.config.codex_home, "history.jsonl")
-    most = table.get("max_bytes")
-    return History(path, persistence=str(table.get("persistence", "save-all")), max_bytes=most)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 QUIET_S = 0.6
 """How long nobody must have typed before a dialog that nobody asked for takes the keys."""
+SEEN_S = 0.25
+"""How long such a dialog has been on the screen before a key can be an answer to it."""
 MAX_DIALOGS = 64
 
 
@@ -38,6 +40,7 @@ class Dialogs:
         self._shown: _Waiting | None = None
         self._dialog: Dialog | None = None
         self._timer: Any = None
+        self._shown_at = 0.0
         self.last_key_at = 0.0
 
     @property
@@ -49,6 +52,27 @@ class Dialogs:
     def held_back(self) -> int:
         """How many wait until the user stops typing."""
         return len(self._waiting) if self._dialog is None else 0
+
+    @property
+    def too_new(self) -> bool:
+        """Whether a dialog that nobody asked for has only just come: a key was pressed before it could be read."""
+        shown = self._shown
+        return shown is not None and not shown.wanted and time.monotonic() - self._shown_at < SEEN_S
+
+    async def key_came(self) -> None:
+        """A key comes. One that was pressed before the dialog could be read takes it away until the user has stopped
+        typing, and goes where it was meant to go."""
+        if not self.too_new:
+            return
+        entry, dialog = self._shown, self._dialog
+        assert entry is not None
+        assert dialog is not None
+        self._shown = self._dialog = None
+        self._waiting.appendleft(entry)
+        self.key_pressed()
+        await self._app.hide_dialog(dialog)
+        self._app.screen.set_focus(self._app.composer)  # now: the key is about to follow
+        await self._show_next()
 
     async def ask(self, make: Callable[[], Dialog], *, wanted: bool = True) -> Any:
         """The answer to a dialog, None if it was left. Cancelled, it goes away."""
@@ -84,6 +108,10 @@ class Dialogs:
             return
         self._waiting.popleft()
         self._shown, self._dialog = entry, entry.make()
+        self._shown_at = time.monotonic()
+        if self.too_new:
+            self._app.refresh_status()
+            self._app.set_timer(SEEN_S + 0.01, self._app.refresh_status)
         await self._app.show_dialog(self._dialog)
 
     async def _try_again(self) -> None:
@@ -96,6 +124,7 @@ class Dialogs:
             return
         entry, self._shown, self._dialog = self._shown, None, None
         entry.result = result
+        self.key_pressed()  # the key that answered: pressed twice, or held, it must not answer the next one
         await self._app.hide_dialog(dialog)
         entry.settled.set()
         await self._show_next()

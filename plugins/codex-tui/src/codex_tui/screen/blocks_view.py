@@ -11,6 +11,7 @@ from textual.geometry import Size
 from textual.strip import Strip
 from textual.widget import Widget
 
+from .rows import line_of
 from .viewport import Blocks, Row, Viewport
 
 WHEEL_ROWS = 3
@@ -74,11 +75,7 @@ class BlocksView(Widget, can_focus=True):
         if self._drawn_size != size:
             self._draw(size)
             self._drawn_size = size
-        base = self.rich_style
-        if y >= len(self._lines):
-            return Strip.blank(size.width, base)
-        strip = Strip(self._lines[y].render(self.app.console)).apply_style(base)
-        return strip.adjust_cell_length(size.width, base)
+        return line_of(self._lines, y, size.width, self.rich_style, self.app.console)
 
     def _draw(self, size: Size) -> None:
         bar = self.bar(size.width)

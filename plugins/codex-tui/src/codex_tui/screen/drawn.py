@@ -14,6 +14,7 @@ from textual.strip import Strip
 from ..keymap import keymap_of
 from ..render.safe import one_line
 from .dialog import Dialog
+from .rows import line_of
 
 POINTER, NO_POINTER = "\u203a ", "  "
 MOST_BESIDE = 3
@@ -163,7 +164,20 @@ class Drawn(Dialog):
         """What a key does in a list, as the key map has it."""
         return keymap_of(self).action("list", key)
 
+    def wheel(self, step: int) -> None:
+        """The wheel was turned, down (1) or up (-1)."""
+
     # -- textual ---------------------------------------------------------------------------------
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """The wheel is for the dialogue, not for what is behind it."""
+        self.wheel(1)
+        event.stop()
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """See above."""
+        self.wheel(-1)
+        event.stop()
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """See textual."""
@@ -189,9 +203,4 @@ class Drawn(Dialog):
         if self._drawn_size != size:
             self._drawn = list(self.draw(size.width, size.height))
             self._drawn_size = size
-        base = self.rich_style
-        if y >= len(self._drawn):
-            return Strip.blank(size.width, base)
-        text = self._drawn[y]
-        strip = Strip(text.render(self.app.console)).apply_style(base)
-        return strip.adjust_cell_length(size.width, base)
+        return line_of(self._drawn, y, size.width, self.rich_style, self.app.console)

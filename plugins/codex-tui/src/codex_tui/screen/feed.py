@@ -143,11 +143,6 @@ class Feed:
             found[:0] = self._whole(self._printed[place], width, before)
         return found[-most:] if most else []
 
-    @property
-    def has_live(self) -> bool:
-        """Whether something still changes."""
-        return bool(self._live)
-
 
 class _Stream:
     """An answer of which the first rows are written already."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codex_plugin_sdk import CodexError, ProtocolError, __version__
+from codex_plugin_sdk import CodexError, __version__
 
-from ..session.asks import BadAsk
-from ..session.asks_trust import read_trust
+from .. import opening
 from ..session.cells import HeaderCell
 from ..session.controller import Draft
 from .statusline import field_text
 
 if TYPE_CHECKING:
+    from ..session.asks import Choice
+    from ..session.asks_trust import TrustAsk
     from ..session.status import Status
     from .app import CodexApp
 
@@ -46,57 +47,36 @@ async def open_session(app: CodexApp) -> None:
 
 async def _onboard(app: CodexApp) -> bool:
     """The questions of a first run, and whether the project is trusted. False: the user wants to leave."""
-    from .onboarding import needed, onboard
+    from ..first_run import needed, onboard
 
-    link, environ, cwd = app.session.link, app.options.environ, app.options.cwd
-    needs = await needed(link, cwd, environ)
-    if needs:
-        outcome = await onboard(app.dialogs.ask, link, needs, cwd=cwd, environ=environ, say=app.session.notice)
-        if outcome.quit:
-            return False
+    link, cwd = app.session.link, app.options.cwd
+    if not await onboard(app.commands, await needed(link, cwd, app.options.environ), cwd):
+        return False
     if link.is_local:
         await ask_trust(app)
     return True
 
 
 async def ask_trust(app: CodexApp, *, even_if_known: bool = False) -> None:
-    """Ask whether the files of this project count, if there are any that would and nobody has said so yet."""
-    link = app.session.link
-    try:
-        shown = await link.request("trust/show", {"cwd": app.options.cwd})
-        ask = read_trust(shown, in_session=bool(app.session.thread_id))
-    except (ProtocolError, BadAsk) as error:
-        if even_if_known:
-            app.session.notice("warning", f"the project cannot be looked at: {error}", "codex trust --show")
-        return
-    if not ask.needed and not even_if_known:
-        return
-    from .trust_dialog import TrustDialog
+    """See `opening.ask_trust`."""
 
-    answer = await app.dialogs.ask(lambda: TrustDialog(ask))
-    told = None if answer is None else ask.result(answer[0])
-    if told is not None:
-        await link.request("trust/set", told)
-        app.session.notice("info", f"{ask.root} is trusted as it is now")
+    async def put(ask: TrustAsk) -> Choice | None:
+        from .trust_dialog import TrustDialog
+
+        answer: tuple[Choice, str] | None = await app.dialogs.ask(lambda: TrustDialog(ask))
+        return answer and answer[0]
+
+    await opening.ask_trust(app.session, app.options.cwd, put, even_if_known=even_if_known)
 
 
 async def _open(app: CodexApp) -> bool:
-    """Open the thread that was asked for; False if the user picked none."""
-    session, opening = app.session, app.options.opening
-    if opening.is_new:
-        await session.start()
-        return True
-    thread_id = opening.thread and await session.find(opening.thread)
-    if opening.last:
-        thread_id = await session.newest(app.options.cwd, all_folders=opening.all_folders)
-    if opening.picker and not thread_id:
-        verb = "fork" if opening.fork else "resume"
-        title = f"{verb.capitalize()} a session"
-        thread_id = await app.pick_session(title, all_folders=opening.all_folders, verb=verb)
-    if not thread_id:
-        return False
-    await (session.fork(thread_id) if opening.fork else session.resume(thread_id))
-    return True
+    """See `opening.open_thread`."""
+    wanted = app.options.opening
+
+    async def pick(verb: str) -> str | None:
+        return await app.pick_session(f"{verb.capitalize()} a session", all_folders=wanted.all_folders, verb=verb)
+
+    return await opening.open_thread(app.session, wanted, app.options.cwd, pick)
 
 
 def header(status: Status, home: str) -> HeaderCell:

@@ -35,15 +35,25 @@ class Pager(BlocksView):
         self._told = ""
         self._search: Worker[None] | None = None
         self._steps: list[bool] = []
+        self._is_closed = False
+        self.late: list[events.Key | events.Paste] = []
+        """What came while it was closing: meant for what is below."""
 
     # -- keys ------------------------------------------------------------------------------------
 
     def on_key(self, event: events.Key) -> None:
         """Keys of the context `pager`; tab and enter point and unfold."""
-        taken = self._command(event.key) if self._typed is None else self._type(self._typed, event)
+        taken = self._is_late(event) or (
+            self._command(event.key) if self._typed is None else self._type(self._typed, event)
+        )
         if taken:
             event.stop()
             event.prevent_default()
+
+    def _is_late(self, event: events.Key | events.Paste) -> bool:
+        if self._is_closed:
+            self.late.append(event)
+        return self._is_closed
 
     def _command(self, key: str) -> bool:
         action = keymap_of(self).action("pager", key) or LESS.get(key)
@@ -81,6 +91,7 @@ class Pager(BlocksView):
             self._found = ""
             self.changed()
         else:
+            self._is_closed = True
             self.post_message(self.Closed(self))
 
     def _type(self, line: Line, event: events.Key) -> bool:
@@ -97,7 +108,9 @@ class Pager(BlocksView):
 
     def on_paste(self, event: events.Paste) -> None:
         """What is looked for may be pasted."""
-        if self._typed is not None:
+        if self._is_late(event):
+            event.stop()
+        elif self._typed is not None:
             self._typed.paste(event.text)
             self.changed()
             event.stop()

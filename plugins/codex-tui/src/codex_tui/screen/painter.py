@@ -49,13 +49,9 @@ class Painter:
         self._above.clear()
         self._all_ours = False
 
-    def adopt(self, rows: Sequence[Row], x: int, y: int, columns: int) -> None:
-        """Somebody else has drawn the region: the first frame changes only what differs."""
-        self.rows, self._x, self._y, self.columns = list(rows), x, y, columns
-
     def frame(self, rows: Sequence[Row], cursor: tuple[int, int], above: Sequence[Row] = ()) -> str:
-        """Write `above` into the scrollback, draw the region `rows` below; `cursor` is x and y in the region. Empty where
-        nothing is another than before."""
+        """Write `above` into the scrollback, draw the region `rows` below; `cursor` is x and y in the region. Empty
+        where nothing is another than before."""
         out: list[str] = []
         if above:
             self._draw_below(out, rows, above)

@@ -205,19 +205,11 @@ class Picker(Drawn):
             self._moved()
             self._toggle() if self._multi else self._accept()
 
-    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+    def wheel(self, step: int) -> None:
         """The wheel moves the pointer, without going round."""
-        self._wheel(1, event)
-
-    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """The wheel moves the pointer, without going round."""
-        self._wheel(-1, event)
-
-    def _wheel(self, step: int, event: events.MouseEvent) -> None:
         if 0 <= self._pointer.at + step < len(self._shown):
             self._pointer.at += step
             self._moved()
-        event.stop()
 
     # -- drawing ---------------------------------------------------------------------------------
 

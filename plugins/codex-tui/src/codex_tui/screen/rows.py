@@ -25,6 +25,13 @@ def strip_of(row: Text) -> Strip:
     return Strip(segments, cells(row.plain))
 
 
+def line_of(rows: Sequence[Text], y: int, width: int, base: Style, console: Console) -> Strip:
+    """What `render_line` gives for a widget of these rows: blank below them."""
+    if y >= len(rows):
+        return Strip.blank(width, base)
+    return Strip(rows[y].render(console)).apply_style(base).adjust_cell_length(width, base)
+
+
 class Rows(Widget):
     """As high as it has rows; a row that is too wide is cut."""
 

@@ -278,19 +278,11 @@ class SessionPicker(Drawn):
             self._pointer.at = place
             self._moved()
 
-    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """The wheel moves the pointer."""
-        self._wheel(1, event)
-
-    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """The wheel moves the pointer."""
-        self._wheel(-1, event)
-
-    def _wheel(self, step: int, event: events.MouseEvent) -> None:
+    def wheel(self, step: int) -> None:
+        """The wheel moves the pointer, without going round."""
         if 0 <= self._pointer.at + step < len(self._pages):
             self._pointer.at += step
             self._moved()
-        event.stop()
 
     # -- drawing ---------------------------------------------------------------------------------
 

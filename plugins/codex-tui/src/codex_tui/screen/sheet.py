@@ -84,15 +84,9 @@ class Sheet(Drawn):
         """Whether the first rows of the body, so many, have been on the screen."""
         return self.seen >= rows
 
-    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+    def wheel(self, step: int) -> None:
         """The wheel scrolls."""
-        self.scroll_rows(2)
-        event.stop()
-
-    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """The wheel scrolls."""
-        self.scroll_rows(-2)
-        event.stop()
+        self.scroll_rows(2 * step)
 
     # -- drawing ---------------------------------------------------------------------------------
 

@@ -72,9 +72,11 @@ def importing() -> Iterator[None]:
 
 
 def row(text: str, columns: int, style: str = "") -> Row:
-    """A row of plain text, cut to the width. `style`: the numbers of an SGR sequence, as `2` for dim."""
+    """A row of plain text, cut to the width; what would act on the terminal is shown as a sign. `style`: the numbers of
+    an SGR sequence, as `2` for dim."""
     kept, width = [], 0
     for char in text.rstrip():
+        char = char if char.isprintable() else "\ufffd"
         size = _cells(char)
         if width + size > columns:
             break
@@ -93,8 +95,3 @@ def _cells(char: str) -> int:
 def _leave(signum: int, frame: FrameType | None) -> None:
     """A signal to end, before the application listens: `atexit` gives the terminal back."""
     raise SystemExit(128 + signum)
-
-
-def is_possible() -> bool:
-    """Both ends are a terminal."""
-    return os.isatty(0) and os.isatty(1)

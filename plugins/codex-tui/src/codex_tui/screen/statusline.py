@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 from rich.text import Text
 
+from ..measures import counted, duration, short_count
+from ..render import one_line
+
 if TYPE_CHECKING:
     from ..render.theme import Theme
     from ..session.status import Status
@@ -26,25 +29,6 @@ DEFAULT_FIELDS = (
     "elapsed",
 )
 SEPARATOR = " · "
-
-
-def tokens(count: int) -> str:
-    """A count in three or four characters."""
-    if count < 1000:
-        return str(count)
-    if count < 100_000:
-        return f"{count / 1000:.1f}k"
-    return f"{count // 1000}k" if count < 10_000_000 else f"{count / 1_000_000:.1f}M"
-
-
-def seconds(elapsed_s: float) -> str:
-    """A time span, as people say it."""
-    whole = int(elapsed_s)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m {whole % 60:02d}s"
-    return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
 
 
 def short_path(path: str, home: str) -> str:
@@ -67,8 +51,8 @@ class StatusLine:
         parts += [(mode, "accent")] if mode else []
         for name in self.fields:
             text = _FIELDS[name](status, self._home) if name in _FIELDS else ""
-            if text:
-                parts.append((text, "warning" if _is_alarming(name, status) else "dim"))
+            if text:  # names of folders and branches may hold anything
+                parts.append((one_line(text), "warning" if _is_alarming(name, status) else "dim"))
         row, used = Text(no_wrap=True, end=""), 1
         row.append(" ")
         for place, (text, role) in enumerate(parts):
@@ -106,8 +90,14 @@ def _context_left(status: Status, home: str) -> str:
     return "" if used is None else f"{1 - used:.0%} context left"
 
 
-def _tokens(status: Status, home: str) -> str:
-    return f"{tokens(status.total_tokens)} tokens" if status.total_tokens else ""
+def _of_tokens(name: str, word: str = "") -> Callable[[Status, str], str]:
+    """A field with a number of tokens, which is left out while there are none."""
+
+    def text(status: Status, home: str) -> str:
+        number = getattr(status, name)
+        return f"{short_count(number)} {word}".rstrip() if number else ""
+
+    return text
 
 
 def _cost(status: Status, home: str) -> str:
@@ -119,7 +109,7 @@ def _cost(status: Status, home: str) -> str:
 def _elapsed(status: Status, home: str) -> str:
     if status.turn_started_at is None or status.turn_id is None:
         return ""
-    return seconds(time.monotonic() - status.turn_started_at)
+    return duration(time.monotonic() - status.turn_started_at, tenths=False)
 
 
 _SANDBOXES = {
@@ -140,15 +130,15 @@ _FIELDS: Mapping[str, Callable[[Status, str], str]] = {
     "sandbox": lambda status, home: _SANDBOXES.get(status.sandbox, status.sandbox),
     "context-used": _context,
     "context-remaining": _context_left,
-    "context-window-size": lambda status, home: tokens(status.context_window) if status.context_window else "",
-    "used-tokens": _tokens,
-    "total-input-tokens": lambda status, home: f"{tokens(status.input_tokens)} in" if status.input_tokens else "",
-    "total-output-tokens": lambda status, home: f"{tokens(status.output_tokens)} out" if status.output_tokens else "",
+    "context-window-size": _of_tokens("context_window"),
+    "used-tokens": _of_tokens("total_tokens", "tokens"),
+    "total-input-tokens": _of_tokens("input_tokens", "in"),
+    "total-output-tokens": _of_tokens("output_tokens", "out"),
     "cost": _cost,
     "elapsed": _elapsed,
     "session-id": lambda status, home: status.thread_id,
     "thread-title": lambda status, home: status.thread_name,
-    "agents": lambda status, home: f"{status.agents_running} agents" if status.agents_running else "",
+    "agents": lambda status, home: counted(status.agents_running, "agent") if status.agents_running else "",
 }
 NAMES = tuple(_FIELDS)
 """What `[tui] status_line` may list."""

@@ -2,8 +2,8 @@
 
 Private API of textual 8.2 that is used here, and nowhere else in `screen` but in driver.py: `App._display` (a frame is
 handed over), `_build_driver`, `_filters`, `_batch_count`, `_running`, `_closed`, `_sync_available`, `_fatal_error`,
-`_handle_exception`, `_exit_renderables`, `_refresh_truecolor_filter`, `_watch_app_focus`, `Screen._refresh_layout` (lay out and draw now),
-`_compositor.InlineUpdate/CompositorUpdate` (what a frame is).
+`_handle_exception`, `_exit_renderables`, `_refresh_truecolor_filter`, `_watch_app_focus`, `Screen._refresh_layout`
+(lay out and draw now) and `_layout_required`, `_compositor.InlineUpdate/CompositorUpdate` (what a frame is).
 """
 
 from __future__ import annotations
@@ -36,13 +36,15 @@ from .ansi import SAFE, bare_row
 from .capabilities import SMALLEST, Capabilities, capabilities
 from .driver import TerminalDriver
 from .painter import Painter, Row
+from .region import RegionScreen
 from .restore import Terminal
 from .rows import strip_of
 
 ResultT = TypeVar("ResultT")
 
 _FRAME_S = 1 / 60
-_ECHO_S = 0.004
+_ECHO_S = 0.003
+"""From a key to its frame: by then its widget has dealt with it."""
 _CHUNK_S = 0.005
 """Time spent on rows for the scrollback before the loop gets its turn again."""
 
@@ -153,8 +155,8 @@ class TerminalApp(App[ResultT]):
             self._put_frame()
 
     def typed(self) -> None:
-        """A key is on its way to its widget: show the effect at once, not when textual's clock comes by."""
-        self._frame_soon(_ECHO_S)
+        """A key is on its way to its widget, or there: show the effect at once, not when textual's clock comes by."""
+        self._frame_soon(_ECHO_S, gap_s=_ECHO_S)
 
     def forget_screen(self) -> None:
         """Something else has been on the screen: draw the region anew, where the cursor is."""
@@ -181,6 +183,20 @@ class TerminalApp(App[ResultT]):
         while self._pending_above and isinstance(driver, TerminalDriver) and driver.is_inline:
             driver.write(self.painter.frame(self.painter.rows, (0, 0), self._take_above()))
 
+    def holds_frames(self) -> bool:
+        """Whether a frame would be dropped now, not kept: the next one is a whole one. While rows for above wait, only
+        the flush draws, so that what they replace in the region goes in the same frame."""
+        driver = self._driver
+        if not isinstance(driver, TerminalDriver):
+            return False
+        held = (
+            driver.is_busy
+            or self.resizing.is_frozen
+            or (bool(self._pending_above) and driver.is_inline and not self._putting)
+        )
+        self._frame_due = self._frame_due or held
+        return held
+
     def draw_now(self) -> None:
         """Lay out and draw everything, now."""
         self._frame_due = True
@@ -199,6 +215,10 @@ class TerminalApp(App[ResultT]):
         return bare_row(strip, self.console)
 
     # textual's own.
+
+    def get_default_screen(self) -> Screen[Any]:
+        """See textual."""
+        return RegionScreen(id="_default")
 
     def action_suspend_process(self) -> None:
         """Ctrl+z: stop all of the job, as the terminal would do."""
@@ -248,14 +268,7 @@ class TerminalApp(App[ResultT]):
                 or screen is not self.screen
             ):
                 return
-            if (
-                driver.is_busy
-                or self.resizing.is_frozen
-                or (self._pending_above and driver.is_inline and not self._putting)
-            ):
-                # Dropped, not kept: the next frame is a whole one. While rows for above wait, only the flush draws,
-                # so that what they replace in the region goes in the same frame.
-                self._frame_due = True
+            if self.holds_frames():
                 return
             self._frame_due = False
             if isinstance(renderable, InlineUpdate) and driver.is_inline:
@@ -321,10 +334,17 @@ class TerminalApp(App[ResultT]):
         notice = "terminal too small" if self.size.width > 18 else "too small"
         return notice[: max(1, self.size.width - 1)]
 
-    def _frame_soon(self, least_s: float = 0.0) -> None:
-        if self._frame_timer is None and self._running:
-            wait = max(least_s, self._last_flush + _FRAME_S - time.monotonic())
-            self._frame_timer = asyncio.get_running_loop().call_later(wait, self._put_frame)
+    def _frame_soon(self, least_s: float = 0.0, *, gap_s: float = _FRAME_S) -> None:
+        """Draw after `least_s`, and `gap_s` after the last frame, unless that is going to happen earlier."""
+        if not self._running:
+            return
+        now, timer = time.monotonic(), self._frame_timer
+        at = max(now + least_s, self._last_flush + gap_s)
+        if timer is not None:
+            if timer.when() <= at:
+                return
+            timer.cancel()
+        self._frame_timer = asyncio.get_running_loop().call_later(at - now, self._put_frame)
 
     def _put_frame(self) -> None:
         if self._frame_timer is not None:
@@ -344,9 +364,11 @@ class TerminalApp(App[ResultT]):
         try:
             with self._context():
                 self.screen._refresh_layout(Size(*self.size))
+                self.screen._layout_required = False  # else textual's clock does it once more
+                self.screen.check_idle()
                 if missed and not driver.is_inline:
                     self.screen.refresh()
-        except Exception as error:  # a timer of asyncio calls this, which would only log it
+        except Exception as error:  # noqa: BLE001 - a timer of asyncio calls this, which would only log it
             self._handle_exception(error)
         finally:
             self._putting = False

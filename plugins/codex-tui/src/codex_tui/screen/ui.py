@@ -2,46 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..commands.ui import Option
-from ..session.cells import CardCell, DiffCell
+from ..commands.ui import Option, SessionUi
 
 if TYPE_CHECKING:
     from codex_plugin_sdk import Invocation
 
     from ..session.controller import Draft, Session
     from .app import CodexApp
+    from .picker import PickItem
 
 
-class ScreenUi:
+class ScreenUi(SessionUi):
     """A `Ui` on the textual application."""
 
     interactive = True
 
     def __init__(self, app: CodexApp, invocation: Invocation) -> None:
+        super().__init__(invocation)
         self._app = app
-        self.invocation = invocation
-        self.environ: Mapping[str, str] = invocation.environ
 
     @property
     def session(self) -> Session:
         """The session that is shown."""
         return self._app.session
-
-    def say(self, level: str, text: str, hint: str = "") -> None:
-        """See `Ui`."""
-        self.session.notice(level, text, hint)
-
-    def card(self, title: str, rows: Sequence[tuple[str, str]] = (), text: str = "") -> None:
-        """See `Ui`."""
-        key = self.session.new_key("card")
-        self.session.transcript.add(CardCell(key=key, title=title, rows=tuple(rows), text=text))
-
-    def show_diff(self, title: str, diff: str) -> None:
-        """See `Ui`."""
-        self.session.transcript.add(DiffCell(key=self.session.new_key("diff"), title=title, diff=diff))
 
     async def pick(
         self,
@@ -52,18 +38,9 @@ class ScreenUi:
         on_move: Callable[[Any], None] | None = None,
     ) -> Any:
         """See `Ui`."""
-        from .picker import Picker, PickItem
+        from .picker import Picker
 
-        items = [
-            PickItem(
-                value=option.value,
-                label=option.label,
-                detail=option.detail,
-                current=option.current,
-                disabled_reason=option.why_not,
-            )
-            for option in options
-        ]
+        items = pick_items(options)
         return await self._app.dialogs.ask(lambda: Picker(title, items, note=note, on_move=on_move))
 
     async def ask_text(self, title: str, *, initial: str = "", secret: bool = False) -> str | None:
@@ -101,6 +78,22 @@ class ScreenUi:
     def quit(self) -> None:
         """See `Ui`."""
         self._app.leave()
+
+
+def pick_items(options: Iterable[Option]) -> list[PickItem]:
+    """What a picker takes."""
+    from .picker import PickItem
+
+    return [
+        PickItem(
+            value=option.value,
+            label=option.label,
+            detail=option.detail,
+            current=option.current,
+            disabled_reason=option.why_not,
+        )
+        for option in options
+    ]
 
 
 async def _awaited(work: Callable[[], Awaitable[None]]) -> None:

@@ -225,13 +225,6 @@ class Viewport:
         self._top = self._back((max(0, min(block, len(self.blocks))), row), lead)
         self._clamp()
 
-    def go_fraction(self, fraction: float) -> None:
-        """To a part of all blocks, 0 to 1."""
-        if fraction >= 1:
-            self.end()
-        else:
-            self.go(int(max(0.0, fraction) * len(self.blocks)))
-
     @property
     def top(self) -> Place:
         """Block and row of the first row that is seen."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from ..measures import counted, duration
 from ..render import one_line, shorten
-from .statusline import seconds
 
 if TYPE_CHECKING:
     from ..render.theme import Theme
@@ -37,9 +37,10 @@ def working_rows(status: Status, theme: Theme, width: int, *, animate: bool, hin
     row = Text(no_wrap=True, end="")
     row.append(f"{mark} ", theme["warning" if status.phase in ("waiting", "lost") else "accent"])
     row.append(word, theme["strong"])
-    facts = [] if status.turn_started_at is None else [seconds(time.monotonic() - status.turn_started_at)]
+    begun = status.turn_started_at
+    facts = [] if begun is None else [duration(time.monotonic() - begun, tenths=False)]
     if status.agents_running:
-        facts.append(f"{status.agents_running} agents")
+        facts.append(counted(status.agents_running, "agent"))
     facts += [hint] if hint else []
     if facts:
         row.append(f" ({' · '.join(facts)})", theme["dim"])
@@ -55,7 +56,7 @@ def queue_rows(queue: Sequence[Draft], theme: Theme, width: int, *, hint: str) -
         return []
     rows = [Text(shorten(f"  {len(queue)} queued ({hint})", width), theme["dim"])]
     for draft in list(queue)[:MOST_QUEUED]:
-        text = one_line(draft.text) or f"{len(draft.images)} images"
+        text = one_line(draft.text) or counted(len(draft.images), "image")
         rows.append(Text(shorten(f"  ↳ {text}", width), theme["dim"]))
     if len(queue) > MOST_QUEUED:
         rows.append(Text(f"  … {len(queue) - MOST_QUEUED} more", theme["dim"]))

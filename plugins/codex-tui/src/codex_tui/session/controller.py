@@ -20,7 +20,7 @@ from ..link import Link, Message
 from ..link.errors import LinkLost
 from .asks import Ask, BadAsk, Reply, read_ask
 from .cells import DecisionCell, NoticeCell, UserCell
-from .load import Older, load_tail
+from .load import Older, load_older, load_tail
 from .lookup import find_thread, newest_thread
 from .reader import Reader
 from .status import Status
@@ -77,6 +77,7 @@ class Session:
         self.on_opened: Callable[[], None] = lambda: None
         self.on_message: Callable[[Message], None] = lambda message: None
         self.reconnect = reconnect
+        self._reads_older = False
         self._reader: Reader | None = None
         self._notices = 0
         self._interrupting = False
@@ -134,9 +135,14 @@ class Session:
 
     def _take(self, opened: Message) -> None:
         thread = opened["thread"]
+        # what was said before there was any thread (the first run's notices) stays; another thread begins empty
+        said = [] if self.thread_id else list(self.transcript.cells)
         self.transcript.clear()
+        for cell in said:
+            self.transcript.add(cell)
         self.overrides.clear()
         self.asks.clear()
+        self.older = None
         self.status = status = Status(cwd=opened.get("cwd") or thread.get("cwd") or "")
         status.thread_id, status.thread_name = thread["id"], thread.get("name") or ""
         status.model, status.provider = opened.get("model") or "", opened.get("modelProvider") or ""
@@ -154,6 +160,25 @@ class Session:
     async def _recall(self) -> None:
         self.older = await load_tail(self.link, self.transcript, self.thread_id, TAIL_ITEMS, self.status)
         self.on_change()
+
+    async def read_older(self) -> bool:
+        """Read items before those that are shown, about `TAIL_ITEMS`. Whether there are more of them. Raises
+        `ProtocolError`, `LinkLost`."""
+        older = self.older
+        if older is None or self._reads_older:
+            return False
+        self._reads_older = True
+        try:
+            turns = await older.take(TAIL_ITEMS)
+        finally:
+            self._reads_older = False
+        if older is not self.older:  # another thread is open by now
+            return False
+        cells = self.transcript.cells
+        first = next((place for place, cell in enumerate(cells) if cell.turn_id), len(cells))
+        load_older(self.transcript, turns, first)
+        self.older = None if older.over else older
+        return self.older is not None
 
     # -- what comes ------------------------------------------------------------------------------
 
