@@ -39,12 +39,15 @@ def fill(programs, tmp_path):
 
 
 def started(figures, program, label):
-    """One start: the first frame, a key that is typed at that moment, CPU until then."""
+    """One start: the first frame, a key that is typed at that moment, CPU until then, what completes a command."""
     with Screen(program) as screen:
         figures.add(f"first frame ms, {label}", program, screen.first_frame_ms())
         screen.echo_ms("\u0416")
         figures.add(f"usable ms, {label}", program, screen.since_start_ms())
         figures.add(f"CPU until then ms, {label}", program, screen.cpu_s() * 1000)
+        screen.type("\x7f/rev")
+        screen.until("review")
+        figures.add(f"menu of /rev ms, {label}", program, screen.since_start_ms())
         screen.until_quiet()
         figures.add(f"CPU of a start ms, {label}", program, screen.cpu_s() * 1000)
         figures.add(f"PSS MB, {label}", program, screen.memory_mb())

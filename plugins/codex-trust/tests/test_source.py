@@ -17,13 +17,18 @@ CONFIG = ".codex/config.toml"
 HOOK = '[[hooks.SessionStart]]\n[[hooks.SessionStart.hooks]]\ntype = "command"\ncommand = "sh tools/hook.sh"\n'
 
 
+def layers_of(found):
+    """Those that come from files of the project, not from the decision on it."""
+    return [layer for layer in found.layers if not layer.source.startswith("the trust in ")]
+
+
 def tables(found):
-    return [dict(layer.table) for layer in found.layers]
+    return [dict(layer.table) for layer in layers_of(found)]
 
 
 def refused(found):
     """The notice of a project that is left out."""
-    assert (found.trusted, found.layers) == (False, ())
+    assert (found.trusted, layers_of(found)) == (False, [])
     (notice,) = found.notices
     return notice
 
@@ -61,6 +66,38 @@ def test_an_untrusted_project_is_left_out_and_not_even_understood(world):
     assert f"codex trust {world.project}" in notice
     world.trust(level="untrusted")
     assert 'trust_level is "untrusted"' in refused(world.read())
+
+
+@pytest.mark.parametrize(
+    ("level", "said", "meant"),
+    [
+        (None, {}, {}),
+        ("trusted", {}, {"sandbox_mode": "workspace-write"}),
+        ("trusted", {"sandbox_mode": "read-only"}, {}),
+        ("trusted", {"default_permissions": "mine"}, {}),
+        ("untrusted", {}, {"sandbox_mode": "workspace-write", "approval_policy": "untrusted"}),
+        ("untrusted", {"approval_policy": "never"}, {"sandbox_mode": "workspace-write"}),
+    ],
+)
+@pytest.mark.parametrize("content", [False, True], ids=["empty", "with files"])
+def test_a_decision_says_what_the_agent_may_where_nothing_else_does(world, level, said, meant, content):
+    if content:
+        world.write(CONFIG, 'model = "theirs"\n')
+    if level:
+        world.trust(level=level, more="".join(f'{key} = "{value}"\n' for key, value in said.items()))
+    found = world.read()
+    own = [dict(layer.table) for layer in found.layers if layer not in layers_of(found)]
+    assert own == ([meant] if meant else [])
+    if meant:
+        assert found.layers[0].table == meant  # the project's own files come after it
+
+
+def test_a_project_that_has_changed_counts_as_undecided(world):
+    world.write(CONFIG, 'model = "theirs"\n')
+    world.trust()
+    assert world.read().layers[0].table == {"sandbox_mode": "workspace-write"}
+    world.write(CONFIG, 'model = "another"\n')
+    assert world.read().layers == ()
 
 
 @pytest.mark.parametrize(

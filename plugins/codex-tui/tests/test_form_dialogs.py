@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from textual.events import Paste
+from textual.widgets import Static
 
 from codex_tui.screen.form import FormDialog
 from codex_tui.screen.put_ask import put_ask
@@ -31,12 +32,13 @@ def whole():
 
 
 @pytest.mark.parametrize("size", [(80, 30), (40, 12)], ids=lambda size: f"{size[0]}x{size[1]}")
-@pytest.mark.parametrize("name", ["form", "questions"])
-async def test_what_is_on_the_screen(name, size):
+async def test_what_is_on_the_screen(size):
     questions = ask("questions", ASKED, questions=[QUESTION, SECRET])
-    dialog = FormDialog(whole()) if name == "form" else QuestionsDialog(questions)
-    async with shown(dialog, size) as (_pilot, host):
-        check(f"ask-{name}-{size[0]}x{size[1]}", host.rows())
+    async with shown(FormDialog(whole()), size) as (pilot, host):
+        check(f"ask-form-{size[0]}x{size[1]}", host.rows())
+        await host.put(QuestionsDialog(questions))
+        await pilot.pause()
+        check(f"ask-questions-{size[0]}x{size[1]}", host.rows())
 
 
 async def test_a_form_is_filled_in_by_keys_and_sent_whole():
@@ -79,15 +81,14 @@ async def test_nothing_is_sent_before_all_of_it_fits(size):
         assert not dialog.groups[0].error
 
 
-@pytest.mark.parametrize(
-    ("keys", "decision"), [(["escape"], "cancel"), (["up", "enter"], "cancel"), (["up", "n"], "decline")]
-)
-async def test_a_form_may_be_declined_or_left_as_it_is(keys, decision):
-    async with shown(FormDialog(whole())) as (pilot, host):
-        await pilot.press(*keys)
-        await pilot.pause()
-        ((choice, content),) = host.answers
-        assert (choice.decision, content) == (decision, None)
+async def test_a_form_may_be_declined_or_left_as_it_is():
+    async with shown(Static()) as (pilot, host):
+        for keys, decision in ((["escape"], "cancel"), (["up", "enter"], "cancel"), (["up", "n"], "decline")):
+            await host.put(FormDialog(whole()))
+            await pilot.pause()
+            await pilot.press(*keys)
+            await pilot.pause()
+            assert [(choice.decision, content) for choice, content in host.answers] == [(decision, None)], keys
 
 
 async def test_letters_go_into_fields_and_never_to_the_buttons():

@@ -145,7 +145,8 @@ async def test_cells_that_grow_above_the_window_do_not_move_it():
         view.changed()
         await pilot.pause()
         before = host.rows()
-        view.source.unfold_all(unfolded=True)
+        for index in range(len(cells)):
+            view.source.toggle(index)
         cells.cells[10].text += "\nx" * 50
         cells.touch(cells.cells[10])
         await pilot.pause()

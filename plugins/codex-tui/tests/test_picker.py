@@ -6,6 +6,7 @@ import time
 
 import pytest
 from rich.text import Text
+from textual.widgets import Static
 
 from codex_tui.screen.fuzzy import match
 from codex_tui.screen.picker import Picker, PickItem
@@ -43,24 +44,26 @@ async def test_typing_filters_and_marks_and_enter_picks_the_best():
         assert host.answers == ["qwen3-coder"]
 
 
+KEYS = [
+    (["2"], "gpt-5.5-codex"),
+    (["end", "down", "down", "enter"], "gpt-5.5-codex"),
+    (["ctrl+n", "enter"], "llama-3.3"),
+    (["escape"], None),
+    ([*"zzz", "backspace", "backspace", "backspace", "enter"], "gpt-5.5"),
+    (["pagedown", *"zzz", "ctrl+u", *"phi", "enter"], "phi-4"),
+    (["home", "up", *"zzz", "escape", "escape"], None),
+]
+
+
 @pytest.mark.anyio
-@pytest.mark.parametrize(
-    ("keys", "found"),
-    [
-        (["2"], "gpt-5.5-codex"),
-        (["end", "down", "down", "enter"], "gpt-5.5-codex"),
-        (["ctrl+n", "enter"], "llama-3.3"),
-        (["escape"], None),
-        ([*"zzz", "backspace", "backspace", "backspace", "enter"], "gpt-5.5"),
-        (["pagedown", *"zzz", "ctrl+u", *"phi", "enter"], "phi-4"),
-        (["home", "up", *"zzz", "escape", "escape"], None),
-    ],
-)
-async def test_keys_move_and_pick(keys, found):
-    async with shown(Picker("Model", MODELS)) as (pilot, host):
-        await pilot.press(*keys)
-        await pilot.pause()
-        assert host.answers == [found]
+async def test_keys_move_and_pick():
+    async with shown(Static()) as (pilot, host):
+        for keys, found in KEYS:
+            await host.put(Picker("Model", MODELS))
+            await pilot.pause()
+            await pilot.press(*keys)
+            await pilot.pause()
+            assert host.answers == [found], keys
 
 
 @pytest.mark.anyio

@@ -29,7 +29,6 @@ from codex_tui.session.cells import (
     HeaderCell,
     ImageCell,
     NoticeCell,
-    Output,
     PatchCell,
     PlanCell,
     ReasoningCell,
@@ -39,6 +38,7 @@ from codex_tui.session.cells import (
     TurnEndCell,
     UserCell,
 )
+from codex_tui.session.output import Output
 
 _spec = importlib.util.spec_from_file_location("codex_tui_snapshots", Path(__file__).with_name("snapshots.py"))
 snapshots = importlib.util.module_from_spec(_spec)

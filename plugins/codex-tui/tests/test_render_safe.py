@@ -26,7 +26,6 @@ from codex_tui.session.cells import (
     HeaderCell,
     ImageCell,
     NoticeCell,
-    Output,
     PatchCell,
     PlanCell,
     ReasoningCell,
@@ -36,6 +35,7 @@ from codex_tui.session.cells import (
     TurnEndCell,
     UserCell,
 )
+from codex_tui.session.output import Output
 
 from .effort import effort
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from codex_plugin_sdk import ConfigRequest, SourcedConfig
+from codex_plugin_sdk import ConfigLayer, ConfigRequest, SourcedConfig
 
 from .places import TRUSTED, Project, find_project, seen_mark, trust_level
 
@@ -32,14 +32,31 @@ class TrustSource:
         level, _ = trust_level(project, request.base)
         watched = _watched(project, request.codex_home)
         if project.held:
-            return _with_content(request, project, level, watched)
-        if level == TRUSTED:
-            _mark_seen(request.codex_home, project)
-        return SourcedConfig(trusted=level == TRUSTED, watched=watched)
+            found = _with_content(request, project, level, watched)
+        else:
+            if level == TRUSTED:
+                _mark_seen(request.codex_home, project)
+            found = SourcedConfig(trusted=level == TRUSTED, watched=watched)
+        return found.replace(layers=(*_meant(project, level, found, request), *found.layers))
 
     def check(self, config: Config) -> Sequence[Diagnostic]:
         """Nothing: what a project may not set has been left out already."""
         return ()
+
+
+def _meant(
+    project: Project, level: str | None, found: SourcedConfig, request: ConfigRequest
+) -> tuple[ConfigLayer, ...]:
+    """What a decision on a project means where nothing else is said, as with Codex: the agent may write in its folder,
+    and asks before most commands where it is not trusted. A project that has changed since counts as undecided."""
+    if level is None or found.trusted is not (level == TRUSTED):
+        return ()
+    table: dict[str, str] = {}
+    if not request.base.keys() & {"sandbox_mode", "default_permissions"}:
+        table["sandbox_mode"] = "workspace-write"
+    if level != TRUSTED and "approval_policy" not in request.base:
+        table["approval_policy"] = "untrusted"
+    return (ConfigLayer(kind="project", source=f"the trust in {project.root}", table=table),) if table else ()
 
 
 def _with_content(

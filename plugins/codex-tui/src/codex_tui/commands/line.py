@@ -82,7 +82,7 @@ def unknown(name: str) -> UserError:
     near = get_close_matches(name.lower(), names(), n=3, cutoff=0.6)
     begun = [known for known in names() if known.startswith(name.lower())]
     meant = list(dict.fromkeys([*begun, *near]))[:3]
-    hint = f"did you mean {' or '.join(f'/{word}' for word in meant)}?" if meant else "/help lists all commands"
+    hint = f"did you mean {' or '.join(f'/{word}' for word in meant)}?" if meant else "/help lists all commands."
     return UserError(f"there is no command /{name}", hint=f"{hint} A blank in front sends the line as it is.")
 
 

@@ -209,7 +209,9 @@ class Actions:
             pass
 
     def _copy(self, text: str) -> None:
-        data = text.encode()
+        # what would act is left out: the text is pasted into terminals
+        kept = (char for char in text if char in "\n\t" or not (char < " " or "\x7f" <= char <= "\x9f"))
+        data = "".join(kept).encode("utf-8", "replace")
         if len(data) > MOST_TO_COPY:
             raise UserError(f"{len(data):,} bytes are more than terminals take", hint="ctrl+t shows the transcript")
         self._app.write_control(f"\x1b]52;c;{base64.b64encode(data).decode()}\x07")
@@ -294,8 +296,9 @@ class Actions:
             return
         cell = dict(turns)[turn_id]
         done = await session.rewind(turn_id, files=way != CONVERSATION, conversation=way != FILES)
-        files = len(done.get("files") or ())
-        what = {CONVERSATION: "the conversation", BOTH: f"the conversation and {files} files", FILES: f"{files} files"}
+        count = len(done.get("files") or ())
+        files = "1 file" if count == 1 else f"{count} files"
+        what = {CONVERSATION: "the conversation", BOTH: f"the conversation and {files}", FILES: files}
         session.notice("info", f"{what[way]}: back to before \u201c{_first_line(cell)[:60]}\u201d")
         if way != FILES and not app.composer.text:
             app.composer.set_text(cell.text, tuple(image for image in cell.images if "://" not in image))

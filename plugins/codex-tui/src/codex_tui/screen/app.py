@@ -84,7 +84,7 @@ class CodexApp(TerminalApp[None]):
         self.dialogs = Dialogs(self)
         self.commands = ScreenUi(self, options.invocation)
         self.act = Actions(self)
-        self.cache = RenderCache()
+        self.cache = RenderCache(max_rows=2_000)  # what a resize shows again; a row takes more than a kilobyte
         self.feed = Feed(session.transcript, self.print_above, options.theme, self.cache)
         self.source = TranscriptSource(session.transcript, render_cell, options.theme, joins=joins)
         self.history = History.from_config(options.config, lambda: session.thread_id)
@@ -167,6 +167,8 @@ class CodexApp(TerminalApp[None]):
             return  # `listen` has said so
         if isinstance(error, CodexError):
             self.session.notice("error", error.message, error.hint)
+        elif error is not None and not self.screen_stack:  # the screen has gone while it went on
+            log.debug("what went on at the end has failed", exc_info=error)
         elif error is not None:
             self._handle_exception(error)  # type: ignore[arg-type]
 
@@ -231,6 +233,8 @@ class CodexApp(TerminalApp[None]):
             rows = self.feed.live_rows(width, max(LEAST_LIVE_ROWS, height - taken - 1), asked)
             base.query_one("#live", Rows).show_rows(rows)
         base.query_one("#between", Rows).show_rows(between)
+        if (pager := getattr(self.screen, "pager", None)) is not None:  # of an overlay: the transcript goes on there
+            pager.changed()
         self.refresh_status()
         self._title.update(self.session.status, animate=False)
         self._keep_time()
@@ -303,7 +307,7 @@ class CodexApp(TerminalApp[None]):
     async def hide_dialog(self, dialog: Dialog) -> None:
         """Take it away; the composer comes back unless another one has come."""
         await dialog.remove()
-        if self.dialogs.open is None:
+        if self.dialogs.open is None and self.screen_stack:
             self.composer.display = True
             self.composer.focus()
         self.draw_soon()
@@ -401,8 +405,8 @@ class CodexApp(TerminalApp[None]):
         self.refresh_status()
 
     @on(Composer.InterruptWanted)
-    async def _interrupt(self) -> None:
-        await self.session.interrupt()
+    def _interrupt(self) -> None:
+        self.go(self.session.interrupt())
 
     @on(Composer.RewindWanted)
     def _rewind(self) -> None:
@@ -435,12 +439,17 @@ class CodexApp(TerminalApp[None]):
 
         def closed(_: object) -> None:
             self.leave_alternate()
-            for late in overlay.pager.late:
-                self.post_message(
-                    events.Key(late.key, late.character) if isinstance(late, events.Key) else events.Paste(late.text)
-                )
+            self.type_again(overlay.pager.late)
 
         self.push_screen(overlay, closed)
+
+    def type_again(self, late: Sequence[events.Key | events.Paste]) -> None:
+        """What came while something was closing goes to what was below it."""
+        for event in late:
+            if isinstance(event, events.Key):
+                self.post_message(events.Key(event.key, event.character))
+            else:
+                self.post_message(events.Paste(event.text))
 
     def clear_screen(self) -> None:
         """Begin with an empty screen; the scrollback stays."""

@@ -127,6 +127,8 @@ class Dialogs:
         self.key_pressed()  # the key that answered: pressed twice, or held, it must not answer the next one
         await self._app.hide_dialog(dialog)
         entry.settled.set()
+        if entry.wanted:
+            self._app.type_again(dialog.late)
         await self._show_next()
 
     async def _drop(self, entry: _Waiting) -> None:

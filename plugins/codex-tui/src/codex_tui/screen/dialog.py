@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from textual import events
 from textual.message import Message
 from textual.widget import Widget
 
@@ -30,6 +31,16 @@ class Dialog(Widget, can_focus=True):
     def __init__(self) -> None:
         super().__init__()
         self._answered = False
+        self.late: list[events.Key | events.Paste] = []
+        """What came after the answer: it was not meant for this dialog."""
+
+    async def on_event(self, event: events.Event) -> None:
+        """See textual."""
+        if self._answered and isinstance(event, events.Key | events.Paste):
+            self.late.append(event)
+            event.stop()
+            return
+        await super().on_event(event)
 
     def answer(self, result: Any) -> None:
         """Give the answer. Only the first counts."""

@@ -155,6 +155,29 @@ class Drawn(Dialog):
         """The title."""
         return Text(plain(text), self.ink("title"))
 
+    def typed_row(self, text: str, empty: str, width: int) -> Text:
+        """What was typed to find something, its end if it is long; `empty` says what can be typed."""
+        if not text:
+            return fitted(Text(f"  {empty}", self.ink("muted")), width)
+        row = Text("/ ", self.ink("muted"))
+        row.append(text)
+        row.append("▏", self.ink("pointed"))
+        return row if row.cell_len <= width else Text("…") + row[row.cell_len - width + 1 :]
+
+    def side_by_side(
+        self, rows: Sequence[Text], beside: Sequence[Text], left: int, width: int, height: int
+    ) -> list[Text]:
+        """`rows` in the first `left` cells, `beside` in what is left of `width`."""
+        lines = []
+        for place in range(height):
+            line = fitted(rows[place], left) if place < len(rows) else Text()
+            line.pad_right(left - line.cell_len)
+            line.append(" │ ", self.ink("muted"))
+            if place < len(beside):
+                line.append_text(fitted(beside[place], width - left - 3))
+            lines.append(line)
+        return lines
+
     def redraw(self, *, resized: bool = False) -> None:
         """Something has changed; with `resized` perhaps how many rows there would best be."""
         self._drawn_size = None

@@ -224,7 +224,7 @@ class Picker(Drawn):
         head = [between(self.title_row(self._title), self._count(), width)]
         head += self._note_rows(width)[: max(0, height - 6)]
         if self._filter.text or (len(self._items) > FILTER_FROM and height >= 5):
-            head.append(self._filter_row(width))
+            head.append(self.typed_row(self._filter.text, "type to filter", width))
         foot = [self._foot(width)] if height > len(head) + 2 or self._warning else []
         self._first_row = len(head)
         self._page = max(1, height - len(head) - len(foot))
@@ -243,15 +243,7 @@ class Picker(Drawn):
         left = max(30, width * 2 // 5)
         rows, item = self._rows(left), self.pointed
         beside = list(self._preview(item, width - left - 3, room)) if item is not None else []
-        lines = []
-        for place in range(room):
-            line = fitted(rows[place], left) if place < len(rows) else Text()
-            line.pad_right(left - line.cell_len)
-            line.append(" │ ", self.ink("muted"))
-            if place < len(beside):
-                line.append_text(fitted(beside[place], width - left - 3))
-            lines.append(line)
-        return lines
+        return self.side_by_side(rows, beside, left, width, room)
 
     def _rows(self, width: int) -> list[Text]:
         if not self._shown:
@@ -292,15 +284,6 @@ class Picker(Drawn):
         for place in found.places if found is not None else ():
             label.stylize(self.ink("match"), place, place + 1)
         return label
-
-    def _filter_row(self, width: int) -> Text:
-        if not self._filter.text:
-            return Text("  type to filter", self.ink("muted"))
-        row = Text("/ ", self.ink("muted"))
-        row.append(self._filter.text)
-        row.append("▏", self.ink("pointed"))
-        # The end of what was typed is what matters.
-        return row if row.cell_len <= width else Text("…") + row[row.cell_len - width + 1 :]
 
     def _count(self) -> Text:
         if len(self._items) <= NUMBERED and not self._filter.text:

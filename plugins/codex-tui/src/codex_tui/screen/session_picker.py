@@ -296,7 +296,10 @@ class SessionPicker(Drawn):
     def draw(self, width: int, height: int) -> Sequence[Text]:
         """See `Drawn`."""
         title = self.title_row(self._title)
-        head = [between(title, self._state(width - title.cell_len), width), self._search_row(width)]
+        head = [
+            between(title, self._state(width - title.cell_len), width),
+            self.typed_row(self._search.text, "type to search names and first words", width),
+        ]
         foot = [self._foot(width)]
         room = max(1, height - len(head) - len(foot))
         rows = self._preview_rows(width, room) if self._full_preview else self._list(width, room)
@@ -312,13 +315,7 @@ class SessionPicker(Drawn):
         if left == width:
             return rows
         beside = self._preview_rows(width - left - 3, room)
-        whole = []
-        for number in range(room):
-            row = rows[number] if number < len(rows) else Text()
-            row.pad_right(left - row.cell_len)
-            row.append(" │ ", self.ink("muted"))
-            whole.append(row.append_text(beside[number]) if number < len(beside) else row)
-        return whole
+        return self.side_by_side(rows, beside, left, width, room)
 
     def _thread_rows(self, width: int) -> list[Text]:
         if not self._pages.threads:
@@ -356,14 +353,6 @@ class SessionPicker(Drawn):
         count = "…" if self._loading else f"{at}/{len(self._pages)}{more}"
         whole = f"{self._pages.setting()} · {count}"
         return Text(whole if len(whole) < room else count, self.ink("muted"))
-
-    def _search_row(self, width: int) -> Text:
-        if not self._search.text:
-            return fitted(Text("  type to search names and first words", self.ink("muted")), width)
-        row = Text("/ ", self.ink("muted"))
-        row.append(self._search.text)
-        row.append("▏", self.ink("pointed"))
-        return row if row.cell_len <= width else Text("…") + row[row.cell_len - width + 1 :]
 
     def _foot(self, width: int) -> Text:
         thread = self.pointed

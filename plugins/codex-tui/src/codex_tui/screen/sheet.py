@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 
 from rich.style import Style
 from rich.text import Text
-from textual import events
 
 from ..render.safe import lines, one_line
 from ..render.width import chop, text_of, wrap

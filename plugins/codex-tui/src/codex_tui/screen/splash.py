@@ -7,7 +7,6 @@ it. textual's first frame changes only the rows that differ. Standard library on
 from __future__ import annotations
 
 import gc
-import os
 import signal
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
@@ -75,8 +74,7 @@ def row(text: str, columns: int, style: str = "") -> Row:
     """A row of plain text, cut to the width; what would act on the terminal is shown as a sign. `style`: the numbers of
     an SGR sequence, as `2` for dim."""
     kept, width = [], 0
-    for char in text.rstrip():
-        char = char if char.isprintable() else "\ufffd"
+    for char in (char if char.isprintable() else "\ufffd" for char in text.rstrip()):
         size = _cells(char)
         if width + size > columns:
             break

@@ -246,7 +246,10 @@ class TerminalApp(App[ResultT]):
         import logging
 
         logging.getLogger("codex_tui").error("the terminal UI has ended by an error", exc_info=error)
-        super()._handle_exception(error)
+        try:
+            raise error  # textual shows what is being handled, and this may have come out of a task
+        except type(error):
+            super()._handle_exception(error)
 
     def _build_driver(self, headless: bool, inline: bool, mouse: bool, size: tuple[int, int] | None) -> Driver:
         if headless:

@@ -73,10 +73,6 @@ class TranscriptSource:
         """Unfold a cell, or fold it."""
         self._unfolded ^= {self.transcript.cells[index].key}
 
-    def unfold_all(self, *, unfolded: bool) -> None:
-        """Unfold all cells that are there, or fold them."""
-        self._unfolded = {cell.key for cell in self.transcript.cells} if unfolded else set()
-
 
 class TranscriptView(BlocksView):
     """Follows the end until the user scrolls up. The application calls `changed` when the transcript has changed, and

@@ -266,7 +266,7 @@ class Session:
             self.notice("error", f"the queued message was not sent: {error.message}", error.hint)
 
     def _lost(self, error: CodexError) -> None:
-        self.status.phase = "lost"
+        self.status.phase, self.status.turn_id = "lost", None
         self._quiet.set()
         self.asks.clear()
         self.on_ask()

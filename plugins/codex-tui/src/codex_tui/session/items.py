@@ -27,7 +27,6 @@ from .cells import (
     FileDiff,
     ImageCell,
     NoticeCell,
-    Output,
     PatchCell,
     PlanCell,
     ReasoningCell,
@@ -36,6 +35,7 @@ from .cells import (
     ToolCell,
     UserCell,
 )
+from .output import Output
 
 Item = Mapping[str, Any]
 _STATES = (RUNNING, COMPLETED, FAILED, DECLINED)
