@@ -179,6 +179,21 @@ def test_what_is_done_is_told_once_and_what_is_not_waits():
     assert told.take() == []
 
 
+def test_after_a_rewind_an_item_of_a_known_name_is_told_but_after_a_new_connection_it_is_not():
+    told = Told()
+    for key in ("a", "b"):
+        told.add(NoticeCell(key=key, level="info", text=key))
+    told.take()
+    told.transcript.cut(1)
+    assert told.take() == []
+    told.add(NoticeCell(key="b", level="info", text="another b"))
+    assert told.take() == ["another b"]
+    told.transcript.clear()
+    for key in ("a", "b", "c"):
+        told.add(NoticeCell(key=key, level="info", text=key))
+    assert told.take() == ["c"]
+
+
 def test_what_was_typed_is_not_repeated_but_what_was_not_is():
     told = Told()
     told.feed.typed("mine")

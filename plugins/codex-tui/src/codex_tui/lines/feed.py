@@ -68,6 +68,8 @@ class Feed:
         if transcript.generation != self._generation:
             self._generation, self._next = transcript.generation, 0
             self._waiting = [cell for cell in self._waiting if transcript.get(cell.key) is cell]
+            if len(transcript):  # what is gone was taken back, and what comes may be called like it
+                self._told = {key for key in self._told if transcript.get(key) is not None}
             if self._speech is not None and transcript.get(self._speech.cell.key) is not self._speech.cell:
                 self._speech = None
         fresh = [cell for cell in transcript.cells[self._next :] if cell.key not in self._told]
