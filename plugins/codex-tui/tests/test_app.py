@@ -235,10 +235,13 @@ async def test_a_fault_in_what_goes_on_beside_ends_the_application_and_is_shown(
     async def fails() -> None:
         raise LookupError("a fault")
 
-    with pytest.raises(LookupError, match="a fault"):
+    async def run() -> None:
         async with running(tmp_path) as (app, _, _):
             app.go(fails())
             await until(lambda: not app.is_running)
+
+    with pytest.raises(LookupError, match="a fault"):
+        await run()
 
 
 @pytest.mark.anyio

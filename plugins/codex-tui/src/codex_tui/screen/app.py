@@ -218,7 +218,7 @@ class CodexApp(TerminalApp[None]):
 
     def _draw(self) -> None:
         width, height = self.size
-        if not width:
+        if not width or not self.screen_stack:  # a timer that comes while the application ends
             return
         base = self.screen_stack[0]
         if self._view is not None:
@@ -256,6 +256,8 @@ class CodexApp(TerminalApp[None]):
 
     def refresh_status(self) -> None:
         """Draw the last line anew."""
+        if not self.screen_stack:
+            return
         composer = self.composer
         composer.busy = self.session.busy
         hint = self.hint
@@ -277,6 +279,8 @@ class CodexApp(TerminalApp[None]):
             self._clock = None
 
     def _tick(self) -> None:
+        if not self.screen_stack:
+            return
         base = self.screen_stack[0]
         base.query_one("#between", Rows).show_rows(self._between(self.size.width))
         self.refresh_status()

@@ -50,7 +50,7 @@ class TextBox(Widget):
         super().__init__()
         self.parts = parts
         self.buffer = Buffer()
-        self.rows = Rows(parts.label)
+        self.rows = Rows(self._label)
         self.mark = MARK
         self.placeholder = ""
         self.selected: tuple[int, int] | None = None
@@ -259,11 +259,16 @@ class TextBox(Widget):
             segments.append(Segment(" ", base + self.get_component_rich_style("textbox--cursor", partial=True)))
         return segments
 
+    def _label(self, character: str) -> str:
+        """What is shown for a character: of a part its label, of one that hides a sign."""
+        part = self.parts.get(character)
+        return shown(character) if part is None else part.label
+
     def _shown(self, text: str, cells: int, base: Style) -> tuple[str, Style]:
         if text == "\t":
             return " " * cells, base
-        part = self.parts.get(text) if len(text) == 1 else None
-        if part is None:
+        label = self._label(text) if len(text) == 1 else text
+        if label == text:
             return text, base
-        label = part.label if len(part.label) <= cells else part.label[: max(0, cells - 1)] + "…"
+        label = label if len(label) <= cells else label[: max(0, cells - 1)] + "…"
         return label, base + self.get_component_rich_style("textbox--part", partial=True)

@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 TAB_CELLS = 4
-_SPECIAL = re.compile(r"[\n\t\ud800-\udfff]")
+_HIDDEN = "\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff"
+"""What is invisible, or turns the direction of what stands around it; a paste may have it in it."""
+_SPECIAL = re.compile(f"[\n\t\ud800-\udfff{_HIDDEN}]")
 
 
 class Piece(NamedTuple):

@@ -48,7 +48,7 @@ class Choice:
 class Reply:
     """An answer. `result` goes to the server. `follow_up` is input of the user: where the turn `goes_on` it is sent to
     it before the answer, so that the model reads it with what comes of the answer, else it is for the next turn.
-    `interrupts`: the turn is interrupted once it has the answer. `outcome` is one sentence for the transcript,
+    `interrupts`: the turn is interrupted before it has the answer. `outcome` is one sentence for the transcript,
     `approved` None where there is no yes or no."""
 
     result: Any

@@ -383,12 +383,14 @@ class Session:
             return  # settled by somebody else
         if reply.follow_up and reply.goes_on:
             await self.submit(Draft(text=reply.follow_up))  # first: once it has the answer, the turn goes on without it
+        said = DecisionCell(key=self.new_key("decision"), text=reply.outcome, approved=reply.approved)
+        if reply.interrupts:  # first: once it has the answer, the model is asked again
+            self.transcript.add(said)
+            await self.interrupt()
         await self.answer(ask, reply.result)
-        self.transcript.add(DecisionCell(key=self.new_key("decision"), text=reply.outcome, approved=reply.approved))
+        self.transcript.add(said)
         if reply.follow_up and not reply.goes_on:
             await self.submit(Draft(text=reply.follow_up), queue=True)
-        if reply.interrupts:
-            await self.interrupt()
 
     async def shell(self, command: str) -> None:
         """Run a command of the user's own (`!`)."""
