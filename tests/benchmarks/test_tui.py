@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import statistics
 
 import pytest
@@ -64,7 +63,7 @@ def test_start(programs, tmp_path, sessions):
     figures.show()
 
 
-@pytest.mark.skipif(shutil.which("tmux") is None, reason="there is no tmux")
+@pytest.mark.requires_tool("tmux")
 def test_first_frame_under_tmux(programs, tmp_path):
     figures = Figures()
     for _ in range(9):

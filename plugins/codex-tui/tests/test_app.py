@@ -20,6 +20,7 @@ from codex_tui.render import load_theme
 from codex_tui.screen import splash
 from codex_tui.screen.app import CodexApp
 from codex_tui.screen.statusline import StatusLine
+from codex_tui.screen.textbox import TextBox
 from codex_tui.section import TuiSection
 from codex_tui.session.cells import AgentCell, UserCell
 from codex_tui.session.controller import Draft, Session
@@ -141,6 +142,16 @@ async def test_what_is_copied_has_nothing_that_acts_where_it_is_pasted(tmp_path)
         app.act._copy(f"line\n\t{EVIL}\x1b[201~\nrm")
         copied = base64.b64decode(written[0].removeprefix("\x1b]52;c;").removesuffix("\x07")).decode()
         assert copied == "line\n\ta]0;PWNED\u202eb31m[201~\nrm"
+
+
+@pytest.mark.anyio
+async def test_what_hides_in_a_paste_can_be_seen_before_it_is_sent(tmp_path):
+    async with running(tmp_path) as (app, _, _):
+        app.post_message(events.Paste("a\u202eb\u200bc"))
+        await until(lambda: app.composer.text == "a\u202eb\u200bc")  # it is sent as it was pasted
+        box = app.composer.query_one(TextBox)
+        await until(lambda: "a<U+202E>b<U+200B>c" in box.render_line(0).text)
+        assert box.rows.column_of(5) == len("a<U+202E>b<U+200B>c")
 
 
 # -- questions ---------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from ..render.safe import shown
 from .buffer import Buffer, Change, next_cluster, previous_cluster
 from .paste import Parts
 from .wrapping import Rows
@@ -268,7 +269,7 @@ class TextBox(Widget):
         if text == "\t":
             return " " * cells, base
         label = self._label(text) if len(text) == 1 else text
-        if label == text:
+        if label == text or not cells:
             return text, base
         label = label if len(label) <= cells else label[: max(0, cells - 1)] + "…"
         return label, base + self.get_component_rich_style("textbox--part", partial=True)
