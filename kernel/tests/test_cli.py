@@ -258,3 +258,12 @@ def test_a_blocked_plugin_offers_no_command_and_plugins_are_found_once(monkeypat
     assert main.run(["codex", "--no-plugin", "greeter", "--no-plugins", "greet"]) == ExitCode.PLUGIN
     assert "the command 'tui' is not installed" in capsys.readouterr().err
     assert made[1:] == [(("greeter",), True)]
+
+
+def test_what_an_error_quotes_does_not_act_on_the_terminal(commands, capsys):
+    def fails(words):
+        raise ConfigError("no such thing: \x1b]0;owned\x07\u202e\n\tß", hint="try \x9b31m")
+
+    commands("probe", fails)
+    assert main.run(["codex", "probe"]) == ExitCode.CONFIG
+    assert capsys.readouterr().err == ("error: no such thing: \\x1b]0;owned\\x07\\u202e\n\tß\n  hint: try \\x9b31m\n")

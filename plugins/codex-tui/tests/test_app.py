@@ -22,7 +22,8 @@ from codex_tui.screen.app import CodexApp
 from codex_tui.screen.statusline import StatusLine
 from codex_tui.screen.textbox import TextBox
 from codex_tui.section import TuiSection
-from codex_tui.session.cells import AgentCell, UserCell
+from codex_tui.session.asks import Reply
+from codex_tui.session.cells import AgentCell, DecisionCell, UserCell
 from codex_tui.session.controller import Draft, Session
 from codex_tui.session.status import Status
 
@@ -38,6 +39,7 @@ class Server:
 
     def __init__(self) -> None:
         self.answers: list[object] = []
+        self.is_gone = False
         self._said: asyncio.Queue[object] = asyncio.Queue()
 
     def say(self, *messages: object) -> None:
@@ -64,7 +66,10 @@ class Server:
             case "thread/unsubscribe":
                 return {}
             case "turn/interrupt":
-                raise LinkLost("gone")
+                if self.is_gone:
+                    raise LinkLost("gone")
+                self.answers.append(("turn/interrupt", params["turnId"]))
+                return {}
         raise ProtocolError(f"{method} is not known here")
 
     async def answer(self, id, result):
@@ -181,6 +186,29 @@ async def test_a_question_becomes_as_high_again_as_the_terminal_lets_it(tmp_path
         await until(lambda: dialog.size.height == height)
 
 
+@pytest.mark.anyio
+async def test_what_is_written_leaves_room_for_the_status_in_a_terminal_that_becomes_low(tmp_path):
+    async with running(tmp_path, size=(60, 30)) as (app, pilot, _):
+        app.composer.set_text("\n".join("123456"))
+        await until(lambda: app.composer.size.height == 6)
+        await pilot.resize_terminal(60, 6)
+        await until(lambda: app.composer.size.height == 3)
+        await pilot.resize_terminal(60, 30)
+        await until(lambda: app.composer.size.height == 6)
+
+
+@pytest.mark.anyio
+async def test_a_turn_that_is_to_stop_is_stopped_before_the_model_is_asked_again(tmp_path):
+    async with running(tmp_path) as (app, _, server):
+        server.say({"method": "turn/started", "params": {"threadId": "t1", "turn": {"id": "u1", "items": []}}})
+        server.ask(1, "one")
+        await until(lambda: app.session.busy and app.session.asks)
+        ask = app.session.asks[0]
+        await app.session.reply(ask, Reply(result="no", outcome="Refused", approved=False, interrupts=True))
+        assert server.answers == [("turn/interrupt", "u1"), (1, "no")]
+        assert [cell.text for cell in app.session.transcript if isinstance(cell, DecisionCell)] == ["Refused"]
+
+
 # -- nothing is lost ---------------------------------------------------------------------------------
 
 
@@ -229,6 +257,7 @@ async def test_a_server_that_is_gone_leaves_what_is_written_and_a_way_out(tmp_pa
         server.say({"method": "turn/started", "params": {"threadId": "t1", "turn": {"id": "u1", "items": []}}})
         await until(lambda: app.session.busy)
         app.composer.set_text("half")
+        server.is_gone = True
         await pilot.press("escape")  # before anybody knows
         server.say(LinkLost("gone"))
         await until(lambda: app.session.status.phase == "lost")

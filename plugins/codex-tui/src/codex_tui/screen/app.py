@@ -296,6 +296,7 @@ class CodexApp(TerminalApp[None]):
         """Another width, other rows."""
         if self.dialogs.open is not None:
             self.dialogs.open.refresh(layout=True)  # how high it may be depends on the height, which textual forgets
+        self.call_later(self.composer.fit)  # once the size is known
         self.draw_soon()
 
     # -- dialogs ---------------------------------------------------------------------------------

@@ -147,6 +147,10 @@ class Composer(Widget, can_focus=True):
             text = text[:start] + self.parts.add_image(path, text) + text[end:]
         self._replace_all(text)
 
+    def fit(self) -> None:
+        """The screen has another height, of which the text may take a part."""
+        self._box.on_resize()
+
     def clear(self) -> None:
         """Empty it."""
         self._replace_all("")
