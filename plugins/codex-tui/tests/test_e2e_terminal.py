@@ -89,6 +89,14 @@ def test_sizes_change_text_is_hostile_and_a_flood_neither_holds_up_keys_nor_lose
         terminal.resize(80, 24)
         terminal.until(lambda it: "too small" not in it.text() and _whole(it, words))
 
+        terminal.type("where \u6f22")
+        terminal.until(lambda it: "\u6f22" in composer(it))
+        row = next(number for number, text in enumerate(terminal.screen()) if "where" in text)
+        terminal.until(lambda it: it.cursor() == (len(f"{MARK} where ") + 2, row))  # input methods write there
+        assert terminal.cursor_is_visible
+        terminal.press("ctrl+c")
+        terminal.until("where", gone=True)
+
         flood = Flood()
         tui.answers(flood.reply())
         tui.enter(terminal, "flood me")

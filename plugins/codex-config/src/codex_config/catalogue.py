@@ -74,8 +74,8 @@ def _top(line: str) -> str:
 
 
 def section_keys(plugin: str, spec: ConfigSectionSpec) -> Sequence[Key]:
-    """The keys of a plugin's section: the table and its fields. What these mean is in `MEANINGS` of the class, or in the
-    metadata `help` of an attrs field."""
+    """The keys of a plugin's section: the table and its fields. What these mean is in `MEANINGS` of the class, or in
+    the metadata `help` of an attrs field."""
     import attrs
 
     meanings = getattr(spec.section, "MEANINGS", {})

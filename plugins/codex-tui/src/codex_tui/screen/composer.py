@@ -16,6 +16,7 @@ from typing import Any, TypeAlias, cast
 
 from textual import events
 from textual.app import ComposeResult
+from textual.geometry import Offset
 from textual.widget import Widget
 
 from codex_plugin_sdk import StoreError, UserError
@@ -136,6 +137,11 @@ class Composer(Widget, can_focus=True):
         self._disabled_reason = reason
         self._box.placeholder = reason or self._placeholder
         self._box.refresh()
+
+    @property
+    def cursor_screen_offset(self) -> Offset:
+        """Where the terminal's own cursor belongs."""
+        return self._box.cursor_screen_offset
 
     def set_text(self, text: str, images: tuple[str, ...] = ()) -> None:
         """Put this in place of what is there, which undo brings back. An image whose label stands in the text becomes

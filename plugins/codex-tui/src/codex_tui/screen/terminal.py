@@ -322,6 +322,11 @@ class TerminalApp(App[ResultT]):
         if frame:
             driver.write(f"\x1b[?2026h{frame}\x1b[?2026l" if self._sync_available else frame)
 
+    @property
+    def has_terminal_cursor(self) -> bool:
+        """Whether the cursor that is seen is the terminal's own."""
+        return isinstance(self._driver, TerminalDriver)
+
     def _has_cursor(self) -> bool:
         widget = self.focused
         return hasattr(widget, "cursor_screen_offset") and not getattr(widget, "hide_hardware_cursor", False)

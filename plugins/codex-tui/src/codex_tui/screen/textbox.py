@@ -186,9 +186,20 @@ class TextBox(Widget):
             self.refresh(layout=True)
         else:
             self.refresh()
-        if self.shows_cursor:  # where input methods show what is being composed
-            column = self.rows.column_of(self.buffer.cursor)
-            self.app.cursor_position = self.content_region.offset + Offset(MARK_CELLS + column, row - self._top)
+        if self.shows_cursor:
+            self.app.cursor_position = self.cursor_screen_offset
+
+    @property
+    def cursor_screen_offset(self) -> Offset:
+        """Where the cursor is on the screen: there input methods show what is being composed."""
+        place = self.buffer.cursor
+        column, row = self.rows.column_of(place), self.rows.row_of(place)
+        return self.content_region.offset + Offset(MARK_CELLS + column, row - self._top)
+
+    @property
+    def _draws_cursor(self) -> bool:
+        """Not where the terminal shows its own."""
+        return self.shows_cursor and not getattr(self.app, "has_terminal_cursor", False)
 
     def _wanted_height(self, screen_rows: int) -> int:
         return min(len(self.rows), max(MIN_ROWS, screen_rows // 3))
@@ -232,7 +243,7 @@ class TextBox(Widget):
 
     def _empty_row(self) -> list[Segment]:
         style = self.get_component_rich_style("textbox--placeholder")
-        if not self.shows_cursor:
+        if not self._draws_cursor:
             return [Segment(self.placeholder, style)]
         cursor = self.get_component_rich_style("textbox--cursor")
         return [Segment(self.placeholder[:1] or " ", style + cursor), Segment(self.placeholder[1:], style)]
@@ -240,7 +251,7 @@ class TextBox(Widget):
     def _row(self, row: int) -> list[Segment]:
         start, end = self.rows.span(row)
         text, base = self.buffer.text, self.rich_style
-        cursor = self.buffer.cursor if self.shows_cursor and self.rows.row_of(self.buffer.cursor) == row else -1
+        cursor = self.buffer.cursor if self._draws_cursor and self.rows.row_of(self.buffer.cursor) == row else -1
         line = text[start:end].removesuffix("\n")
         marked = self.selected is not None and self.selected[0] < end and self.selected[1] > start
         if cursor < 0 and not marked and line.isascii() and "\t" not in line:
