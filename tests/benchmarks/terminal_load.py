@@ -286,7 +286,10 @@ class Screen:
         """Memory of all of these: `Rss` counts what is shared with others as well."""
         total = 0
         for pid in self.family():
-            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+            try:
+                text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+            except OSError:  # it has just ended
+                continue
             total += int(re.search(rf"^{name}:\s+(\d+)", text, re.MULTILINE)[1])
         return total / 1024
 

@@ -122,8 +122,8 @@ class Demo(TerminalApp[None]):
             case "back":
                 self.leave_alternate()
             case "title":
-                self.set_terminal_title(rest)
-                self.notify_terminal("look")
+                self.write_title(f"\x1b]0;{rest}\x07")
+                self.write_control("\x1b]9;look\x1b\\")
                 self.bell()
             case "crash":
                 raise RuntimeError("the demonstration breaks")
@@ -135,7 +135,7 @@ class Demo(TerminalApp[None]):
                 thread.join()
                 self.give("thread over")
             case "hang":
-                self.set_terminal_title("hanging")
+                self.write_title("\x1b]0;hanging\x07")
                 time.sleep(600)
             case "quit":
                 self.exit(None)

@@ -18,7 +18,7 @@ class App:
 
     def __init__(self, monkeypatch):
         self.now = 100.0
-        self.shown, self.timers, self.focused = [], [], None
+        self.shown, self.timers, self.focused, self.typed = [], [], None, []
         self.composer = "composer"
         self.screen = SimpleNamespace(set_focus=self.focus)
         monkeypatch.setattr(asking, "time", SimpleNamespace(monotonic=lambda: self.now))
@@ -32,6 +32,9 @@ class App:
     def set_timer(self, delay_s, act):
         self.timers.append((self.now + delay_s, act))
         return act
+
+    def type_again(self, late):
+        self.typed += late
 
     async def show_dialog(self, dialog):
         self.shown.append(dialog)
@@ -87,15 +90,15 @@ async def test_a_key_that_comes_before_a_question_can_be_read_takes_it_away(app)
 
 
 async def test_a_dialog_that_the_user_opened_has_the_keys_at_once(app):
-    dialogs = Dialogs(app)
+    dialogs, picker = Dialogs(app), SimpleNamespace(late=["x"])
     async with anyio.create_task_group() as tasks:
         dialogs.key_pressed()
-        tasks.start_soon(lambda: dialogs.ask(lambda: "picker"))
+        tasks.start_soon(lambda: dialogs.ask(lambda: picker))
         await anyio.wait_all_tasks_blocked()
         await dialogs.key_came()
-        assert app.shown == ["picker"]
-        await dialogs.answered("picker", 7)
-        assert app.shown == []
+        assert app.shown == [picker]
+        await dialogs.answered(picker, 7)
+        assert (app.shown, app.typed) == ([], ["x"])  # what was typed while it closed is not lost
         tasks.cancel_scope.cancel()
 
 

@@ -3,18 +3,40 @@
 from __future__ import annotations
 
 import pytest
+from rich.console import Console
 from rich.text import Text
 from textual import events
 
 from codex_tui.render import joins, load_theme, render_cell
 from codex_tui.screen.pager import Pager
 from codex_tui.screen.transcript_view import TranscriptSource, TranscriptView
-from codex_tui.screen.viewport import RowBlocks, Viewport
+from codex_tui.screen.viewport import Viewport
 from codex_tui.session.cells import AgentCell, CommandCell, NoticeCell
 from codex_tui.session.transcript import Transcript
 
 from .screens import shown
 from .snapshots import check
+
+
+class RowBlocks:
+    """Texts that are wrapped to the width, each a block."""
+
+    generation = 0
+
+    def __init__(self, rows):
+        self._rows = rows
+
+    def __len__(self):
+        return len(self._rows)
+
+    def key(self, index):
+        return index
+
+    def stamp(self, index):
+        return None
+
+    def rows(self, index, width):
+        return tuple(self._rows[index].wrap(Console(width=width), width))
 
 
 class Counting:

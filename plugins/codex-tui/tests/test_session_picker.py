@@ -141,6 +141,17 @@ async def test_a_session_is_renamed_put_aside_put_back_and_deleted(tmp_path):
     assert sorted(path.stem[-36:] for path in tmp_path.rglob("rollout-*.jsonl")) == [session_id(1), session_id(3)]
 
 
+async def test_a_question_stays_about_the_session_that_it_was_asked_for(tmp_path):
+    async with picking(tmp_path, dense=True) as (pilot, host, _):
+        await pilot.press("ctrl+x")
+        host.query_one(SessionPicker).wheel(1)
+        await pilot.pause()
+        assert host.rows()[-1].endswith("feed the horse")
+        await pilot.press("y")
+        await settled(pilot, host)
+    assert sorted(path.stem[-36:] for path in tmp_path.rglob("rollout-*.jsonl")) == [session_id(1), session_id(3)]
+
+
 async def test_what_was_said_last_stands_beside_the_list(tmp_path):
     async with picking(tmp_path, size=(120, 24)) as (pilot, host, _):
         beside = "\n".join(row.partition("│")[2] for row in host.rows())

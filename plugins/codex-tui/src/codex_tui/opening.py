@@ -35,7 +35,7 @@ async def ask_trust(
     told = None if choice is None else ask.result(choice)
     if told is not None:
         await session.link.request("trust/set", told)
-        session.notice("info", f"{ask.root} is trusted as it is now")
+        session.notice("info", f"trusted as it is now: {ask.root}")
 
 
 async def open_thread(

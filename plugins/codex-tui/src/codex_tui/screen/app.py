@@ -1,7 +1,4 @@
-"""The textual application: a region below the terminal's scrollback, or the whole screen.
-
-It draws at most `FRAMES_PER_S` times a second, however much streams, and not at all while nothing happens.
-"""
+"""The textual application: a region below the terminal's scrollback, or the whole screen."""
 
 from __future__ import annotations
 
@@ -10,10 +7,8 @@ import logging
 import signal
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
-import anyio
 from rich.text import Text
 from textual import events, on
 from textual.app import ComposeResult
@@ -21,37 +16,33 @@ from textual.containers import Vertical
 
 from codex_plugin_sdk import CodexError
 
-from ..commands.line import load_completions
 from ..history import History
 from ..link.errors import LinkLost
-from ..notify import Notifier, TerminalTitle
-from ..render import RenderCache, Theme, joins, render_cell, warm_up
+from ..notify import Notifier
+from ..render import RenderCache, Theme, joins, render_cell
 from ..session.controller import Draft, Session
 from .actions import Actions
 from .asking import Dialogs
 from .composer import Composer
 from .dialog import Dialog
+from .drawing import Drawing
 from .feed import Feed
-from .opening import header, open_session
+from .news import News
+from .opening import open_session
 from .providers import providers
 from .rows import Rows
-from .statusline import StatusLine
+from .tasks import Tasks
 from .terminal import TerminalApp
 from .themes import textual_theme
 from .transcript_view import TranscriptSource, TranscriptView
 from .ui import ScreenUi
-from .working import FRAME_S, queue_rows, working_rows
 
 if TYPE_CHECKING:
-    from ..link import Message
     from ..options import Options
-    from ..session.asks import Ask
     from .painter import Painter
     from .restore import Terminal
     from .viewport import Blocks
 
-FRAMES_PER_S = 30
-LEAST_LIVE_ROWS = 3
 STOP_S = 1.5
 """How long a turn gets to stop when the application has to end at once."""
 PLACEHOLDER = "Ask Codex to do anything"
@@ -94,20 +85,10 @@ class CodexApp(TerminalApp[None]):
         self.hung_up_by = 0
         self.failure: CodexError | None = None
         """Why the session could not begin."""
-        home = options.environ.get("HOME", "")
-        self._status_line = StatusLine(options.section.status_line, home)
-        self._title = TerminalTitle(options.section.terminal_title, options.environ, self.write_control)
+        self.drawing = Drawing(self)
         self._view: TranscriptView | None = None if options.inline else TranscriptView(self.source)
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._asking: dict[object, asyncio.Task[Any]] = {}
-        self._draw_timer: Any = None
-        self._clock: Any = None
-        session.on_change = session.transcript.on_change = self.draw_soon
-        session.on_ask = self._asks_changed
-        session.on_restore = self._restore
-        session.on_opened = self._opened
-        session.on_message = self._told
-        session.on_turn_end = self._turn_ended
+        self._tasks = Tasks(self._failed)
+        self.news = News(self, self.notifier)
 
     # -- building --------------------------------------------------------------------------------
 
@@ -137,7 +118,7 @@ class CodexApp(TerminalApp[None]):
     def on_mount(self) -> None:
         """Everything is there: begin."""
         self.composer.focus()
-        self._draw()
+        self.drawing.now()
         self.go(self.session.listen())
         self.go(open_session(self))
 
@@ -155,21 +136,16 @@ class CodexApp(TerminalApp[None]):
     def go(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Do something beside the rest. An error that is meant for the user becomes a notice; another one ends the
         application, as an error in a widget does."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
+        return self._tasks.go(work)
 
-    def _done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        error = None if task.cancelled() else task.exception()
+    def _failed(self, error: BaseException) -> None:
         if isinstance(error, LinkLost) and self.session.status.phase == "lost":
             return  # `listen` has said so
         if isinstance(error, CodexError):
             self.session.notice("error", error.message, error.hint)
-        elif error is not None and not self.screen_stack:  # the screen has gone while it went on
+        elif not self.screen_stack:  # the screen has gone while it went on
             log.debug("what went on at the end has failed", exc_info=error)
-        elif error is not None:
+        else:
             self._handle_exception(error)  # type: ignore[arg-type]
 
     async def run_async(self, **given: Any) -> Any:
@@ -180,9 +156,7 @@ class CodexApp(TerminalApp[None]):
             try:
                 await self._finish()
             finally:
-                for task in tuple(self._tasks):
-                    task.cancel()
-                await asyncio.gather(*self._tasks, return_exceptions=True)
+                await self._tasks.end()
                 self.notifier.close()
 
     async def _finish(self) -> None:
@@ -209,82 +183,11 @@ class CodexApp(TerminalApp[None]):
 
     def draw_soon(self) -> None:
         """Something has changed."""
-        if self._draw_timer is None and self.is_running:
-            self._draw_timer = self.set_timer(1 / FRAMES_PER_S, self._draw_due)
-
-    def _draw_due(self) -> None:
-        self._draw_timer = None
-        self._draw()
-
-    def _draw(self) -> None:
-        width, height = self.size
-        if not width or not self.screen_stack:  # a timer that comes while the application ends
-            return
-        base = self.screen_stack[0]
-        if self._view is not None:
-            self._view.changed()
-        else:
-            self.feed.flush(width)
-        between = self._between(width)
-        if self._view is None:
-            taken = base.query_one("#bottom").outer_size.height + len(between) + 1
-            # what a question is about is shown with the question
-            asked = {ask.item_id for ask in self.session.asks} if self.dialogs.open is not None else ()
-            rows = self.feed.live_rows(width, max(LEAST_LIVE_ROWS, height - taken - 1), asked)
-            base.query_one("#live", Rows).show_rows(rows)
-        base.query_one("#between", Rows).show_rows(between)
-        if (pager := getattr(self.screen, "pager", None)) is not None:  # of an overlay: the transcript goes on there
-            pager.changed()
-        self.refresh_status()
-        self._title.update(self.session.status, animate=False)
-        self._keep_time()
-
-    def _between(self, width: int) -> list[Text]:
-        section, keys = self.options.section, self.keymap.hint
-        rows = [Text("")] if self._view is None else []
-        rows += working_rows(
-            self.session.status,
-            self.colours,
-            width,
-            animate=section.animations,
-            hint=f"{keys('global', 'interrupt')} to interrupt" if self.session.busy else "",
-        )
-        rows += queue_rows(
-            self.session.queue, self.colours, width, hint=f"{keys('global', 'edit-queued')} edits the last one"
-        )
-        return rows
+        self.drawing.soon()
 
     def refresh_status(self) -> None:
         """Draw the last line anew."""
-        if not self.screen_stack:
-            return
-        composer = self.composer
-        composer.busy = self.session.busy
-        hint = self.hint
-        if self.dialogs.held_back:
-            hint = "a question waits until you stop typing"
-        elif self.dialogs.too_new:
-            hint = "a question"
-        row = self._status_line.row(self.session.status, self.colours, self.size.width, mode=composer.mode, hint=hint)
-        self.screen_stack[0].query_one("#status", Rows).show_rows([row])
-
-    def _keep_time(self) -> None:
-        """While something runs, time passes on the screen; while nothing does, nobody wakes up."""
-        wanted = self.session.busy or self.session.status.phase not in ("idle", "lost")
-        if wanted and self._clock is None:
-            every_s = FRAME_S if self.options.section.animations else 1.0
-            self._clock = self.set_interval(every_s, self._tick)
-        elif not wanted and self._clock is not None:
-            self._clock.stop()
-            self._clock = None
-
-    def _tick(self) -> None:
-        if not self.screen_stack:
-            return
-        base = self.screen_stack[0]
-        base.query_one("#between", Rows).show_rows(self._between(self.size.width))
-        self.refresh_status()
-        self._title.update(self.session.status, animate=self.options.section.animations)
+        self.drawing.status()
 
     def transcript_tail(self, width: int, count: int) -> Sequence[Text]:
         """See `TerminalApp`."""
@@ -322,33 +225,6 @@ class CodexApp(TerminalApp[None]):
         event.stop()
         await self.dialogs.answered(event.dialog, event.result)
 
-    def _asks_changed(self) -> None:
-        """Questions have come, or were settled elsewhere."""
-        there = {ask.id for ask in self.session.asks}
-        for id in self._asking.keys() - there:
-            self._asking.pop(id).cancel()
-        for ask in self.session.asks:
-            if ask.id not in self._asking:
-                self._asking[ask.id] = self.go(self._put(ask))
-                self.notifier.waiting(ask.title)
-
-    async def _put(self, ask: Ask) -> None:
-        from .put_ask import put_ask
-
-        rounds = count()  # what follows the first dialogue the user has asked for
-
-        try:
-            reply = await put_ask(
-                ask,
-                lambda make: self.dialogs.ask(make, wanted=next(rounds) > 0),
-                edit=self.act.edit_text,
-                open_url=self.act.open_url,
-            )
-        finally:
-            self._asking.pop(ask.id, None)
-        if reply is not None:
-            await self.session.reply(ask, reply)
-
     # -- what the user writes --------------------------------------------------------------------
 
     @on(Composer.Typed)
@@ -373,33 +249,14 @@ class CodexApp(TerminalApp[None]):
             await self.session.submit(draft, queue=queue)
         except CodexError as error:
             self.session.notice("error", error.message, error.hint)
-            self._restore([draft])
+            self.restore([draft])
 
-    def _restore(self, drafts: Sequence[Draft]) -> None:
+    def restore(self, drafts: Sequence[Draft]) -> None:
         """Put what was not sent in front of what is being written."""
         written = self.composer.text_to_send
         texts = [draft.text for draft in drafts] + ([written] if written else [])
         images = tuple(image for draft in drafts for image in draft.images) + self.composer.images
         self.composer.set_text("\n\n".join(texts), images)
-
-    def _told(self, message: Message) -> None:
-        """Other commands may be there now."""
-        params = message["params"]
-        if message["method"] == "skills/changed" or (
-            message["method"] == "mcpServer/startupStatus/updated" and params.get("status") == "ready"
-        ):
-            self.go(load_completions(self.commands))
-
-    def _opened(self) -> None:
-        """A thread is open, and nothing of it shown yet."""
-        self.feed.follow(self.session.thread_id)
-        self.session.transcript.add(header(self.session.status, self.options.environ.get("HOME", "")))
-        self.go(self.act.read_cost())
-        self.go(anyio.to_thread.run_sync(warm_up, self.colours))
-
-    def _turn_ended(self, status: str) -> None:
-        self.notifier.turn_ended(self.act.last_answer() if status == "completed" else f"the turn was {status}")
-        self.go(self.act.read_cost())
 
     @on(Composer.Notice)
     def _composer_says(self, event: Composer.Notice) -> None:
@@ -470,24 +327,6 @@ class CodexApp(TerminalApp[None]):
         """The session cannot begin: end, and say why."""
         self.failure = error
         self.exit(return_code=int(error.exit_code) or 1)
-
-    async def pick_session(self, title: str, *, all_folders: bool = False, verb: str = "resume") -> str | None:
-        """Let the user pick a recorded thread: its id."""
-        from .session_picker import SessionPicker
-
-        found: str | None = await self.dialogs.ask(
-            lambda: SessionPicker(
-                self.session.link,
-                self.options.cwd,
-                all_folders,
-                title=title,
-                verb=verb,
-                dense=self.options.section.session_picker_view == "dense",
-                theme=self.colours,
-                open_thread=self.session.thread_id,
-            )
-        )
-        return found
 
     async def perform(self, action: str, argument: str = "") -> bool:
         """What slash commands ask of a screen (see `commands.ui.Ui`)."""

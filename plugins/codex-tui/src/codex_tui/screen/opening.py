@@ -74,7 +74,9 @@ async def _open(app: CodexApp) -> bool:
     wanted = app.options.opening
 
     async def pick(verb: str) -> str | None:
-        return await app.pick_session(f"{verb.capitalize()} a session", all_folders=wanted.all_folders, verb=verb)
+        return await app.commands.pick_session(
+            f"{verb.capitalize()} a session", all_folders=wanted.all_folders, verb=verb
+        )
 
     return await opening.open_thread(app.session, wanted, app.options.cwd, pick)
 

@@ -32,6 +32,10 @@ class SessionPages:
         """Whether the server has further ones."""
         return self._cursor is not None
 
+    def toggle(self, setting: str) -> None:
+        """Turn `all_folders`, `archived` or `by_start` round."""
+        setattr(self, setting, not getattr(self, setting))
+
     async def first(self) -> None:
         """Read the first page. Raises `ProtocolError`, `LinkLost`; then what was there stays."""
         page = await self._link.request("thread/list", {**self._query(), "limit": PAGE})

@@ -17,8 +17,9 @@ from ..link import Link
 from ..preview import Previews
 from ..render import Theme, load_theme
 from .drawn import MOVES, NO_POINTER, Drawn, Line, Pointer, between, fitted, plain
+from .session_change import SessionChange
 from .session_pages import SessionPages, Thread
-from .session_rows import Columns, comfortable_rows, dense_row
+from .session_rows import Columns, thread_rows
 
 SEARCH_S, PREVIEW_S = 0.15, 0.12
 """So long nothing must change before the server is asked."""
@@ -54,7 +55,7 @@ class SessionPicker(Drawn):
         self._previews: Previews = Previews(link, theme or load_theme(environ=os.environ))
         self._search, self._pointer = Line(), Pointer()
         self._loading, self._told = True, ""
-        self._asking, self._new_name = "", Line()
+        self._change = SessionChange(self._begin_change)
         self._page, self._first_row, self._each, self._tallest = 10, 2, 1, 0
 
     def on_mount(self) -> None:
@@ -135,10 +136,10 @@ class SessionPicker(Drawn):
 
     def on_key(self, event: events.Key) -> None:
         """All keys are for the picker, but those that the application keeps for itself."""
-        if self._asking == "rename":
-            taken = self._name_key(event)
-        elif self._asking:
-            taken = self._confirm_key(event)
+        if self._change.is_asked:
+            self._change.take(event, self.list_action(event.key))
+            self.redraw()
+            taken = True
         else:
             taken = self._list_key(event)
         if taken:
@@ -154,6 +155,9 @@ class SessionPicker(Drawn):
                 self.answer(thread["id"])
         elif action == "cancel":
             self._leave()
+        elif event.key in _SETTINGS:
+            self._pages.toggle(_SETTINGS[event.key])
+            self._reload()
         elif event.key in _COMMANDS:
             getattr(self, _COMMANDS[event.key])()
         elif self._search.take(event):
@@ -180,22 +184,13 @@ class SessionPicker(Drawn):
 
     def on_paste(self, event: events.Paste) -> None:
         """What is looked for, or the new name, may be pasted."""
-        if self._asking in ("", "rename"):
-            (self._new_name if self._asking else self._search).paste(event.text)
-            self.redraw() if self._asking else self._reload(SEARCH_S)
+        if self._change.is_asked:
+            self._change.paste(event.text)
+            self.redraw()
+        else:
+            self._search.paste(event.text)
+            self._reload(SEARCH_S)
         event.stop()
-
-    def _toggle_folders(self) -> None:
-        self._pages.all_folders = not self._pages.all_folders
-        self._reload()
-
-    def _toggle_sort(self) -> None:
-        self._pages.by_start = not self._pages.by_start
-        self._reload()
-
-    def _toggle_archived(self) -> None:
-        self._pages.archived = not self._pages.archived
-        self._reload()
 
     def _toggle_view(self) -> None:
         self._dense = not self._dense
@@ -209,9 +204,7 @@ class SessionPicker(Drawn):
     # -- changes ---------------------------------------------------------------------------------
 
     def _ask_name(self) -> None:
-        if (thread := self.pointed) is not None:
-            self._asking, self._new_name = "rename", Line(thread.get("name") or "")
-            self.redraw()
+        self._ask("rename")
 
     def _ask_delete(self) -> None:
         self._ask("delete")
@@ -223,36 +216,14 @@ class SessionPicker(Drawn):
         thread = self.pointed
         if thread is None:
             return
-        if thread["id"] == self._open_thread:
+        if what != "rename" and thread["id"] == self._open_thread:
             self._told = f"this session is open: leave it before you {what} it"
         else:
-            self._asking = what
+            self._change.ask(what, thread)
         self.redraw()
 
-    def _name_key(self, event: events.Key) -> bool:
-        action = self.list_action(event.key)
-        if action == "cancel":
-            self._asking = ""
-        elif action == "accept":
-            self._asking = ""
-            self._change("thread/name/set", self._new_name.text.strip())
-        else:
-            self._new_name.take(event)
-        self.redraw()
-        return True
-
-    def _confirm_key(self, event: events.Key) -> bool:
-        """Only y does it: any other key leaves all as it is."""
-        what, self._asking = self._asking, ""
-        if event.key in ("y", "Y"):
-            self._change(f"thread/{what}")
-        self.redraw()
-        return True
-
-    def _change(self, method: str, name: str | None = None) -> None:
-        thread = self.pointed
-        if thread is not None and name != "":
-            self.run_worker(self._carry_out(method, thread["id"], name), group="change")
+    def _begin_change(self, method: str, thread_id: str, name: str | None) -> None:
+        self.run_worker(self._carry_out(method, thread_id, name), group="change")
 
     async def _carry_out(self, method: str, thread_id: str, name: str | None) -> None:
         try:
@@ -269,7 +240,7 @@ class SessionPicker(Drawn):
     def on_click(self, event: events.Click) -> None:
         """A click points, a second one picks."""
         offset = event.get_content_offset(self)
-        if offset is None or offset.y < self._first_row or self._full_preview or self._asking:
+        if offset is None or offset.y < self._first_row or self._full_preview or self._change.is_asked:
             return
         place = self._pointer.top + (offset.y - self._first_row) // self._each
         if place == self._pointer.at and (thread := self.pointed) is not None:
@@ -333,10 +304,8 @@ class SessionPicker(Drawn):
         )
         rows: list[Text] = []
         for place in self._pointer.show(len(self._pages), self._page):
-            thread, pointed = self._pages.threads[place], place == self._pointer.at
-            rows += (
-                [dense_row(thread, columns, pointed)] if self._each == 1 else comfortable_rows(thread, columns, pointed)
-            )
+            pointed = place == self._pointer.at
+            rows += thread_rows(self._pages.threads[place], columns, pointed=pointed, dense=self._each == 1)
         return rows
 
     def _preview_rows(self, width: int, height: int) -> list[Text]:
@@ -355,13 +324,8 @@ class SessionPicker(Drawn):
         return Text(whole if len(whole) < room else count, self.ink("muted"))
 
     def _foot(self, width: int) -> Text:
-        thread = self.pointed
-        name = plain(str((thread or {}).get("name") or (thread or {}).get("preview") or ""))[:40]
-        if self._asking == "rename":
-            return fitted(Text.assemble(("new name: ", self.ink("title")), self._new_name.text, "▏"), width)
-        if self._asking:
-            sure = {"delete": "delete for good", "archive": "put aside", "unarchive": "put back"}[self._asking]
-            return fitted(Text(f"y: {sure}, any other key: leave it · {name}", self.ink("bad")), width)
+        if self._change.is_asked:
+            return self._change.row(self.ink, width)
         if self._told:
             return fitted(Text(plain(self._told), self.ink("bad")), width)
         back = "put back" if self._pages.archived else "archive"
@@ -369,10 +333,8 @@ class SessionPicker(Drawn):
         return fitted(Text(f"{keys} · ^x delete · ^a archived · ^v view", self.ink("muted")), width)
 
 
+_SETTINGS = {"tab": "all_folders", "ctrl+s": "by_start", "ctrl+a": "archived"}
 _COMMANDS = {
-    "tab": "_toggle_folders",
-    "ctrl+s": "_toggle_sort",
-    "ctrl+a": "_toggle_archived",
     "ctrl+v": "_toggle_view",
     "right": "_toggle_preview",
     "left": "_toggle_preview",

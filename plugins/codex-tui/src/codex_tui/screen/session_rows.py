@@ -52,7 +52,12 @@ def folder_name(path: str, width: int) -> str:
     return path if len(path) <= width else "…" + path[len(path) - width + 1 :]
 
 
-def dense_row(thread: Mapping[str, Any], columns: Columns, pointed: bool) -> Text:
+def thread_rows(thread: Mapping[str, Any], columns: Columns, *, pointed: bool, dense: bool) -> list[Text]:
+    """One session."""
+    return [_dense_row(thread, columns, pointed)] if dense else _comfortable_rows(thread, columns, pointed)
+
+
+def _dense_row(thread: Mapping[str, Any], columns: Columns, pointed: bool) -> Text:
     """Age, branch, name, folder."""
     row = _lead(columns, pointed)
     row.append(_age(thread, columns).ljust(AGE), columns.muted)
@@ -72,7 +77,7 @@ def dense_row(thread: Mapping[str, Any], columns: Columns, pointed: bool) -> Tex
     return fitted(row, columns.width)
 
 
-def comfortable_rows(thread: Mapping[str, Any], columns: Columns, pointed: bool) -> list[Text]:
+def _comfortable_rows(thread: Mapping[str, Any], columns: Columns, pointed: bool) -> list[Text]:
     """The name, and the rest below."""
     first = _lead(columns, pointed).append_text(_title(thread, columns, pointed))
     facts = [_age(thread, columns), _branch(thread), plain(str(thread.get("model") or ""))]

@@ -32,7 +32,7 @@ from textual.strip import Strip
 from textual.theme import Theme
 
 from . import resizing
-from .ansi import SAFE, bare_row
+from .ansi import bare_row
 from .capabilities import SMALLEST, Capabilities, capabilities
 from .driver import TerminalDriver
 from .painter import Painter, Row
@@ -139,13 +139,9 @@ class TerminalApp(App[ResultT]):
         if isinstance(self._driver, TerminalDriver):
             self._driver.write(sequence)
 
-    def set_terminal_title(self, title: str) -> None:
-        """The window's title, until the application ends."""
-        self.write_control(self.terminal.on("title") + f"\x1b]0;{title.translate(SAFE)}\x1b\\")
-
-    def notify_terminal(self, text: str) -> None:
-        """A notification by the terminal itself (OSC 9)."""
-        self.write_control(f"\x1b]9;{text.translate(SAFE)}\x1b\\")
+    def write_title(self, sequence: str) -> None:
+        """Write a sequence that sets the window's title: the one before is there again when the application ends."""
+        self.write_control(self.terminal.on("title") + sequence)
 
     # What the driver and the signals call.
 

@@ -55,9 +55,24 @@ class ScreenUi(SessionUi):
         options = [Option(value=False, label="No"), Option(value=True, label="Yes")]
         return bool(await self.pick(title, options, note=detail))
 
-    async def pick_session(self, title: str, *, all_folders: bool = False) -> str | None:
-        """See `Ui`."""
-        return await self._app.pick_session(title, all_folders=all_folders)
+    async def pick_session(self, title: str, *, all_folders: bool = False, verb: str = "resume") -> str | None:
+        """See `Ui`; `verb` is what enter does."""
+        from .session_picker import SessionPicker
+
+        app = self._app
+        found: str | None = await app.dialogs.ask(
+            lambda: SessionPicker(
+                app.session.link,
+                app.options.cwd,
+                all_folders,
+                title=title,
+                verb=verb,
+                dense=app.options.section.session_picker_view == "dense",
+                theme=app.colours,
+                open_thread=app.session.thread_id,
+            )
+        )
+        return found
 
     async def perform(self, action: str, argument: str = "") -> bool:
         """See `Ui`."""

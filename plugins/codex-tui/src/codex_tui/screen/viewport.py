@@ -45,35 +45,6 @@ class Blocks(Protocol):
         ...
 
 
-class RowBlocks:
-    """Texts that are there already, each of which is wrapped to the width; for a diff, for help."""
-
-    generation = 0
-
-    def __init__(self, rows: Sequence[Text], *, wrap: bool = True) -> None:
-        self._rows, self._wrap = rows, wrap
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def key(self, index: int) -> Hashable:
-        """See `Blocks`."""
-        return index
-
-    def stamp(self, index: int) -> Hashable:
-        """See `Blocks`."""
-        return None
-
-    def rows(self, index: int, width: int) -> Sequence[Text]:
-        """See `Blocks`."""
-        from rich.console import Console
-
-        row = self._rows[index]
-        if not self._wrap or row.cell_len <= width:
-            return (row,)
-        return tuple(row.wrap(Console(width=width), width))
-
-
 @attrs.frozen
 class Row:
     """A row that is seen: of which block, and the how manieth of it."""
