@@ -9,7 +9,7 @@ PYTHON ?=
 PYTHONS := python3.13 python3.12 python3.11 python3
 # Passed on to the demo, pytest or the benchmarks: make test ARGS="plugins/codex-exec -k resume"
 ARGS ?=
-JOBS ?= 2
+JOBS ?= 3
 
 # Bytecode is written whatever the shell says, because start-up time counts; another project's environment is not ours.
 export PYTHONDONTWRITEBYTECODE :=

@@ -1,6 +1,6 @@
 """Which rules match, and what they decide together."""
 
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -118,15 +118,15 @@ def test_what_follows_the_longest_pattern_does_not_count(given_rules, tokens, ta
 def test_ten_thousand_rules_load_and_answer_in_time_that_does_not_grow_with_their_square():
     def cost(count):
         text = "".join(f'prefix_rule(["tool", "sub{n}"], match=["tool sub{n} x"])\n' for n in range(count))
-        start = perf_counter()
+        start = process_time()
         loaded = rules(text)
         loaded.matches(("tool", "sub1"))
-        begun = perf_counter()
+        begun = process_time()
         for _ in range(200):
             assert len(loaded.matches(("tool", f"sub{count - 1}", "x"))) == 1
-        return begun - start, perf_counter() - begun
+        return begun - start, process_time() - begun
 
     cost(10)
     small, large = cost(1_000), cost(10_000)
-    assert large[0] < small[0] * 40
+    assert large[0] < max(small[0], 0.05) * 40  # ten times as many: 100 times would be the square
     assert large[1] < max(small[1], 0.002) * 10

