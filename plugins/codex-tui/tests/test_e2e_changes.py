@@ -63,6 +63,7 @@ def test_single_hunks_are_taken_refused_and_edited_and_a_rewind_brings_back_file
         assert "XXVII" in told
 
         # Back to before it, with the files; then to the beginning, without.
+        tui.until_idle(terminal)
         terminal.press("esc", "esc")
         terminal.until(has("Back to before which message?", "first words"))
         terminal.press("enter")
@@ -79,6 +80,7 @@ def test_single_hunks_are_taken_refused_and_edited_and_a_rewind_brings_back_file
         assert not tui.outputs()
 
         target.write_text("mine\n")
+        tui.until_idle(terminal)
         terminal.press("esc", "esc")
         terminal.until("Back to before which message?")
         terminal.press("down", "enter")
