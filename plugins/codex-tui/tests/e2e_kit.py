@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +133,15 @@ class World:
         """Answer a question that is on the screen, once it takes keys."""
         terminal.until("a question", gone=True)
         terminal.press(*keys)
+
+    def allow(self, terminal: TerminalKit, title: str) -> None:
+        """Say yes to the only question. Nothing is allowed before all of it has been drawn: then once more."""
+        for limit_s in (5.0, 5.0, LIMIT_S):
+            self.answer(terminal, "y")
+            with suppress(AssertionError):
+                terminal.until(title, gone=True, limit_s=limit_s)
+                return
+        raise AssertionError("a yes is not taken")
 
     def until_idle(self, terminal: TerminalKit) -> None:
         """Wait for the end of the turn: until then keys mean something else."""

@@ -87,7 +87,7 @@ def test_keys_of_somebody_who_types_never_answer_a_question(tui: World) -> None:
             terminal.until(lambda it: typed in composer(it))  # noqa: B023 - used at once
         assert not (tui.work / "one").exists()
         terminal.until(TITLE)
-        tui.answer(terminal, "y")
+        tui.allow(terminal, TITLE)
         terminal.until("one is there")
         # What was typed is still there, and nothing of it was sent.
         terminal.until(lambda it: typed in composer(it))
@@ -107,7 +107,7 @@ def test_keys_of_somebody_who_types_never_answer_a_question(tui: World) -> None:
         terminal.until(lambda it: composer(it).startswith(f"{MARK} yyy"))
         assert not (tui.work / "two").exists()
         terminal.until(TITLE)
-        tui.answer(terminal, "y")
+        tui.allow(terminal, TITLE)
         terminal.until("two is there")
         terminal.until(lambda it: composer(it).startswith(f"{MARK} yyy"))
         terminal.press("ctrl+c")
