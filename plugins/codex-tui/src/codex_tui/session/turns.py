@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from codex_plugin_sdk import CodexError, ProtocolError
+from codex_plugin_sdk import CodexError, ProtocolError, UserError
 
 from .draft import Draft
 
 if TYPE_CHECKING:
     from .controller import Session
 
+MOST_QUEUED = 100
 STOP_S = 15.0
 """How long a rewind waits for the turn to stop."""
 
@@ -44,9 +45,14 @@ class Turns:
                 return "started"
             if not queue:
                 return await self._steer(draft)
+        self._line_up(draft)
+        return "queued"
+
+    def _line_up(self, draft: Draft) -> None:
+        if len(self.queue) >= MOST_QUEUED:
+            raise UserError(f"{MOST_QUEUED} messages wait already", hint="send it when the turn has ended")
         self.queue.append(draft)
         self._session.on_change()
-        return "queued"
 
     async def _start(self, draft: Draft) -> None:
         session = self._session
@@ -70,7 +76,7 @@ class Turns:
             await session.link.request("turn/steer", wanted)
         except ProtocolError as error:
             if session.busy and "active turn" not in error.message:  # a review, or a compaction: after it, then
-                self.queue.append(draft)
+                self._line_up(draft)
                 return "queued"
             session.status.turn_id = None  # it ended a moment ago
             await self._start(draft)
